@@ -1,0 +1,1 @@
+"""gapless keeps a complete, provable market tape."""

@@ -1,0 +1,52 @@
+"""Exact numbers: integers in units of 10^-digits, checked at the edge."""
+
+import re
+from decimal import Decimal
+
+from gapless.errors import BadNumber
+
+_PLAIN = re.compile(r"-?\d+(\.\d*)?", re.ASCII)
+INT64 = 2**63 - 1
+
+
+def scaled(text: str, digits: int) -> int:
+    """Read a plain decimal text as an integer in units of 10^-digits; exact or `BadNumber`."""
+    if _PLAIN.fullmatch(text) is None:
+        raise BadNumber(f"{text!r} is no plain decimal number")
+    whole, _, fraction = text.partition(".")
+    kept, dropped = fraction[:digits], fraction[digits:]
+    if dropped.strip("0"):
+        raise BadNumber(f"{text} has more than {digits} digits after the point")
+    value = int(whole + kept.ljust(digits, "0"))
+    if not -INT64 <= value <= INT64:
+        raise BadNumber(f"{text} with {digits} digits does not fit into 64 bits")
+    return value
+
+
+def wide(text: str, digits: int) -> int:
+    """Read a sum (which may pass 64 bits) as an integer in units of 10^-digits, dropping nothing but zeros."""
+    if _PLAIN.fullmatch(text) is None:
+        raise BadNumber(f"{text!r} is no plain decimal number")
+    whole, _, fraction = text.partition(".")
+    if fraction[digits:].strip("0"):
+        raise BadNumber(f"{text} has more than {digits} digits after the point")
+    return int(whole + fraction[:digits].ljust(digits, "0"))
+
+
+def digits_of(text: str) -> int:
+    """Count the digits after the point that a plain decimal text needs (trailing zeros need none)."""
+    return len(text.partition(".")[2].rstrip("0"))
+
+
+def plain(value: int, digits: int) -> str:
+    """Write a scaled integer as a plain decimal text with exactly `digits` digits after the point."""
+    if digits == 0:
+        return str(value)
+    sign = "-" if value < 0 else ""
+    whole, fraction = divmod(abs(value), 10**digits)
+    return f"{sign}{whole}.{fraction:0{digits}d}"
+
+
+def decimal(value: int, digits: int) -> Decimal:
+    """Give a scaled integer as a Decimal, exactly."""
+    return Decimal(value).scaleb(-digits)
