@@ -1,0 +1,185 @@
+"""Candles from single executions by execution time, exact, as the exchange makes them."""
+
+from __future__ import annotations
+
+from calendar import timegm
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from gapless.sim.rows import VOID, Rows, Series
+
+MINUTE = 60_000
+DAY = 86_400_000
+CLOSE_DELAY = 300  # ms after its end that a bar is pushed as closed
+_FIXED = {"s": 1_000, "m": MINUTE, "h": 60 * MINUTE, "d": DAY, "w": 7 * DAY}
+_MONDAY = 4 * DAY  # 1970-01-05
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One candle; prices and sizes are scaled integers, quote sums are in units of 10^-(price_digits + size_digits)."""
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    quote: int
+    trades: int
+    taker_volume: int
+    taker_quote: int
+    first: int
+    last: int
+
+
+def interval_start(interval: str, ms: int) -> int:
+    """Returns the start of the bar that contains an instant; weeks begin on Monday, months by the calendar."""
+    if interval == "1M":
+        at = datetime.fromtimestamp(ms / 1000, UTC)
+        return timegm((at.year, at.month, 1, 0, 0, 0)) * 1000
+    step = int(interval[:-1]) * _FIXED[interval[-1]]
+    shift = _MONDAY if interval[-1] == "w" else 0
+    return (ms - shift) // step * step + shift
+
+
+def interval_next(interval: str, start: int) -> int:
+    """Returns the start of the following bar."""
+    if interval == "1M":
+        at = datetime.fromtimestamp(start / 1000, UTC)
+        year, month = (at.year + 1, 1) if at.month == 12 else (at.year, at.month + 1)
+        return timegm((year, month, 1, 0, 0, 0)) * 1000
+    return start + int(interval[:-1]) * _FIXED[interval[-1]]
+
+
+def quote_sum(rows: Rows) -> int:
+    """Sums price x size exactly; the halves are summed apart so that no sum passes 2^63."""
+    if not len(rows):
+        return 0
+    if int(rows.price.max()) * int(rows.qty.max()) >= 2**62:
+        return sum(int(p) * int(q) for p, q in zip(rows.price, rows.qty, strict=True))
+    product = rows.price * rows.qty
+    return (int((product >> 31).sum()) << 31) + int((product & 0x7FFFFFFF).sum())
+
+
+def fold(rows: Rows, start: int) -> Bar | None:
+    """Folds executions into one bar; void ids count for nothing; None when nothing traded."""
+    if len(rows) and int(rows.flag.max()) == VOID:
+        rows = rows.where(rows.flag != VOID)
+    if not len(rows):
+        return None
+    taker = rows.where(~rows.maker)
+    price = rows.price
+    return Bar(
+        start,
+        int(price[0]),
+        int(price.max()),
+        int(price.min()),
+        int(price[-1]),
+        int(rows.qty.sum()),
+        quote_sum(rows),
+        int((rows.last - rows.first).sum()) + len(rows),
+        int(taker.qty.sum()),
+        quote_sum(taker),
+        int(rows.first[0]),
+        int(rows.last[-1]),
+    )
+
+
+def merge(bars: list[Bar], start: int) -> Bar:
+    """Merges adjoining bars into one; bars without trades add nothing unless all are."""
+    live = [bar for bar in bars if bar.trades] or bars[:1]
+    return Bar(
+        start,
+        live[0].open,
+        max(bar.high for bar in live),
+        min(bar.low for bar in live),
+        live[-1].close,
+        sum(bar.volume for bar in live),
+        sum(bar.quote for bar in live),
+        sum(bar.trades for bar in live),
+        sum(bar.taker_volume for bar in live),
+        sum(bar.taker_quote for bar in live),
+        live[0].first,
+        live[-1].last,
+    )
+
+
+class BarSource:
+    """Serves the bars of one symbol at any market instant; closed minutes are kept.
+
+    `held_from` and `held_to` bound what may be served (ms); `official` overrides minutes that a capture itself holds.
+    """
+
+    def __init__(self, fills: Series, held_from: int, held_to: int, official: dict[int, Bar] | None = None) -> None:
+        """Takes the executions and the span in which minutes are whole."""
+        self._fills = fills
+        self.held_from = held_from
+        self.held_to = held_to
+        self.official = official or {}
+        self._closed: OrderedDict[int, Bar] = OrderedDict()
+
+    def holds(self, start: int, end: int) -> bool:
+        """Tells whether a bar [start, end) may be shown at all."""
+        return (start >= self.held_from and end <= self.held_to) or (end - start == MINUTE and start in self.official)
+
+    def close_push(self, end: int) -> int:
+        """Returns the market time at which the bar that ends at `end` is pushed as closed."""
+        position = self._fills.timed(end)
+        due = end + CLOSE_DELAY
+        if position > self._fills.start:
+            last = self._fills.cut(position - 1, position)
+            if len(last):
+                due = max(due, int(last.push[0]))
+        return due
+
+    def count(self, start: int, end: int, upto: int) -> int:
+        """Counts the events of [start, end) that were pushed by `upto`; a cheap sign of change."""
+        return min(self._fills.timed(end), self._fills.pushed(upto)) - self._fills.timed(start)
+
+    def bar(self, interval: str, start: int, upto: int) -> Bar | None:
+        """Returns the bar as it stood at `upto`; flat at the former close when nothing traded; None when not held."""
+        end = interval_next(interval, start)
+        if start > upto or not self.holds(start, end):
+            return None
+        if end - start <= MINUTE:
+            return self._piece(start, end, upto)
+        pieces = []
+        for minute in range(start, min(end, upto + 1), MINUTE):
+            piece = self._piece(minute, minute + MINUTE, upto)
+            if piece is not None:
+                pieces.append(piece)
+        return merge(pieces, start) if pieces else None
+
+    def _piece(self, start: int, end: int, upto: int) -> Bar | None:
+        whole = end - start == MINUTE
+        if whole and upto >= end + CLOSE_DELAY:
+            if start in self.official:
+                return self.official[start]
+            if start in self._closed:
+                return self._closed[start]
+        hi = min(self._fills.timed(end), self._fills.pushed(upto))
+        lo = self._fills.timed(start)
+        bar = fold(self._fills.cut(lo, hi), start) if hi > lo else None
+        if bar is None:
+            bar = self._flat(start, lo)
+        if bar is not None and whole and upto >= self.close_push(end):
+            self._closed[start] = bar
+            if len(self._closed) > 12_000:
+                self._closed.popitem(last=False)
+        return bar
+
+    def _flat(self, start: int, position: int) -> Bar | None:
+        reach = 8
+        while position > self._fills.start:
+            lo = max(position - reach, self._fills.start)
+            rows = self._fills.cut(lo, position)
+            traded = np.flatnonzero(rows.flag != VOID)
+            if len(traded):
+                close = int(rows.price[traded[-1]])
+                return Bar(start, close, close, close, close, 0, 0, 0, 0, 0, -1, -1)
+            position = lo
+        return None

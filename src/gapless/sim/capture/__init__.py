@@ -1,0 +1,1 @@
+"""Markets that were recorded: reading captures and playing them."""

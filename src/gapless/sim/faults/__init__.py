@@ -1,0 +1,1 @@
+"""Faults as a script: what happens, when, and how often."""

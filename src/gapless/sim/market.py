@@ -1,0 +1,86 @@
+"""What every simulated market offers: symbols with their events, bars, recorded streams and order book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gapless.sim.bars import BarSource
+from gapless.sim.rows import Scale, Series
+
+Level = tuple[int, int]  # price, quantity, scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One recorded stream payload: `key` is the id of the event (trade, aggregate, bar start in ms), -1 for other kinds."""
+
+    push: int
+    order: int
+    payload: bytes
+    key: int = -1
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """A book at one instant: best levels first; `number` is the last update id that it contains."""
+
+    number: int
+    time: int
+    bids: list[Level]
+    asks: list[Level]
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """A change of the book: absolute quantities, 0 removes; covers update ids `first` to `last`, follows `previous`."""
+
+    first: int
+    last: int
+    previous: int
+    time: int
+    bids: list[Level]
+    asks: list[Level]
+
+
+class Book(Protocol):
+    """Serves the order book of one symbol; `step_ms` is how often it can change."""
+
+    def at(self, ms: int, levels: int) -> Depth:
+        """Returns the best levels as they stood at a market instant."""
+        ...
+
+    def diff(self, after: int, upto: int) -> Diff | None:
+        """Returns what changed in (after, upto], or None."""
+        ...
+
+
+@dataclass(slots=True)
+class Symbol:
+    """One instrument of a simulated market; `fills` is None when single executions are not known."""
+
+    name: str
+    base: str
+    quote: str
+    price: Scale
+    size: Scale
+    tick: int
+    step: int
+    fills: Series | None
+    aggs: Series
+    bars: BarSource
+    began_ms: int
+    recorded: dict[str, list[Frame]] = field(default_factory=dict)
+    book: Book | None = None
+
+
+@dataclass(slots=True)
+class Market:
+    """All symbols of one venue; play begins at `start_ms` and ends by itself at `end_ms` (None: never)."""
+
+    symbols: dict[str, Symbol]
+    start_ms: int
+    end_ms: int | None
+    archives: bool = False
+    broadcast: dict[str, list[Frame]] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Markets that are pure functions of (seed, instrument, time)."""
