@@ -132,9 +132,9 @@ class Book:
         """Give the best bid and the best ask as far as they are known."""
         return self._bids.best(), self._asks.best()
 
-    def top(self, levels: int) -> DepthSnapshot:
-        """Give at most so many known levels a side, best first; fewer where the snapshot showed no more."""
-        return DepthSnapshot(self.last, self.time, self._bids.top(levels), self._asks.top(levels), levels)
+    def top(self, levels: int) -> tuple[Levels, Levels]:
+        """Give at most so many known bids and asks, best first; fewer where the snapshot showed no more."""
+        return self._bids.top(levels), self._asks.top(levels)
 
     @property
     def depth(self) -> tuple[int, int]:
