@@ -12,8 +12,10 @@ import numpy as np
 from gapless.sim.rows import VOID, Rows, Series
 
 MINUTE = 60_000
+HOUR = 3_600_000
 DAY = 86_400_000
 CLOSE_DELAY = 300  # ms after its end that a bar is pushed as closed
+SETTLED = 5_000  # ms after its end that an hour is taken as final
 _FIXED = {"s": 1_000, "m": MINUTE, "h": 60 * MINUTE, "d": DAY, "w": 7 * DAY}
 _MONDAY = 4 * DAY  # 1970-01-05
 
@@ -121,6 +123,7 @@ class BarSource:
         self.held_to = held_to
         self.official = official or {}
         self._closed: OrderedDict[int, Bar] = OrderedDict()
+        self._hours: OrderedDict[int, Bar | None] = OrderedDict()
 
     def holds(self, start: int, end: int) -> bool:
         """Tells whether a bar [start, end) may be shown at all."""
@@ -153,6 +156,26 @@ class BarSource:
             if piece is not None:
                 pieces.append(piece)
         return merge(pieces, start) if pieces else None
+
+    def window(self, start: int, upto: int) -> Bar | None:
+        """Merges everything from the minute `start` to `upto`, whole minutes or not; whole hours are kept."""
+        pieces: list[Bar | None] = []
+        at = start
+        while at <= upto:
+            if at % HOUR == 0 and at + HOUR + SETTLED <= upto:
+                if at not in self._hours:
+                    minutes = [self._piece(minute, minute + MINUTE, upto) for minute in range(at, at + HOUR, MINUTE)]
+                    held = [bar for bar in minutes if bar is not None]
+                    self._hours[at] = merge(held, at) if held else None
+                    if len(self._hours) > 48:
+                        self._hours.popitem(last=False)
+                pieces.append(self._hours[at])
+                at += HOUR
+            else:
+                pieces.append(self._piece(at, at + MINUTE, upto))
+                at += MINUTE
+        known = [bar for bar in pieces if bar is not None]
+        return merge(known, start) if known else None
 
     def _piece(self, start: int, end: int, upto: int) -> Bar | None:
         whole = end - start == MINUTE

@@ -1,0 +1,148 @@
+"""Everything between the market and the connections: subscriptions, the send loop, the end of play."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from gapless.sim.bars import CLOSE_DELAY, MINUTE
+from gapless.sim.binance.names import StreamName, parse_name
+from gapless.sim.binance.sources import Source, source_for
+from gapless.sim.binance.strikes import Strikes
+from gapless.sim.binance.truth import write_truth
+from gapless.sim.binance.venue import Venue
+from gapless.sim.clock import MarketClock
+from gapless.sim.connection import Connection
+from gapless.sim.events import Event, by_time
+from gapless.sim.faults.engine import Faults
+from gapless.sim.journal import Journal
+from gapless.sim.limits import Limiter
+from gapless.sim.market import Market
+
+STARTERS = ("trade", "aggTrade")
+
+
+class Hub:
+    """Sends what the market has pushed to whoever subscribed; `now` is the market instant up to which all was sent."""
+
+    def __init__(self, venue: Venue, market: Market, clock: MarketClock, journal: Journal, faults: Faults, limiter: Limiter) -> None:
+        """Takes the parts of one simulator."""
+        self.venue = venue
+        self.market = market
+        self.clock = clock
+        self.journal = journal
+        self.faults = faults
+        self.limiter = limiter
+        self.connections: dict[int, Connection] = {}
+        self.sources: dict[str, Source] = {}
+        self.names: dict[str, StreamName] = {}
+        self.subscribers: dict[str, dict[int, Connection]] = {}
+        self.delivered: Counter[str] = Counter()
+        self.strikes = Strikes(faults, self.delivered, self.subscribers, self.connections)
+        self.ended = False
+        self.now = clock.now()
+        self.finishing = False
+        if clock.playing:
+            faults.active = True
+
+    def subscribe(self, connection: Connection, texts: list[str]) -> None:
+        """Adds streams to a connection; what its route does not deliver, or nobody knows, stays silent."""
+        for text in texts:
+            connection.streams[text] = None
+            connection.silent.discard(text)
+            name = parse_name(text)
+            if self.venue.futures and name.route != connection.route:
+                continue
+            if text not in self.sources:
+                source = source_for(name, self.market, self.venue)
+                if source is None:
+                    continue
+                self.sources[text] = source
+                self.names[text] = name
+            self.subscribers.setdefault(text, {})[connection.number] = connection
+            if name.kind in STARTERS and not self.clock.playing and not self.ended:
+                self.clock.play()
+                self.now = self.clock.start_ms - 1
+                self.faults.active = True
+        self.strikes.acknowledged(connection, texts, self.now)
+
+    def unsubscribe(self, connection: Connection, texts: list[str]) -> None:
+        """Removes streams from a connection."""
+        for text in texts:
+            connection.streams.pop(text, None)
+            connection.silent.discard(text)
+            listening = self.subscribers.get(text)
+            if listening is not None:
+                listening.pop(connection.number, None)
+                if not listening:
+                    del self.subscribers[text]
+                    del self.sources[text]
+
+    def leave(self, connection: Connection) -> None:
+        """Forgets a connection that is gone."""
+        self.unsubscribe(connection, list(connection.streams))
+        self.connections.pop(connection.number, None)
+
+    def tick(self) -> None:
+        """Sends everything that fell due since the last tick; ends play at the market's end."""
+        if self.clock.playing and not self.finishing:
+            now = self.clock.now()
+            self.faults.advance(self.clock.played_s())
+            self.send_until(now)
+            self.strikes.connections_due(now)
+            if self.clock.end_ms is not None and now >= self.clock.end_ms:
+                self.finish()
+                return
+        moment = time.monotonic()
+        self.strikes.flush_late(moment)
+        for connection in list(self.connections.values()):
+            connection.flush(moment)
+
+    def send_until(self, now: int) -> None:
+        """Collects the events of (self.now, now] of all streams and hands them out in order of time."""
+        if now <= self.now:
+            return
+        events: list[Event] = []
+        for text, source in self.sources.items():
+            events.extend(source.due(self.now, now))
+            if text not in self.subscribers:
+                continue
+        events.sort(key=by_time)
+        self.now = now
+        for event in events:
+            self._offer(event)
+            if self.strikes.withheld(event, self.names[event.stream].tape == "kline_1m"):
+                continue
+            self.strikes.hand_out(event, list(self.subscribers.get(event.stream, {}).values()))
+
+    def _offer(self, event: Event) -> None:
+        name = self.names[event.stream]
+        if name.tape is not None and event.key >= 0:
+            if (name.symbol, name.tape) not in self.journal.offered:
+                self.journal.offer(name.symbol, name.tape, event.key)
+
+    def finish(self) -> None:
+        """Stops the market: lifts all faults, sends all that is due, writes the truth.
+
+        A stop between a minute's end and its closing push is moved behind that push, so that every minute that ended is closed.
+        """
+        if self.ended or self.finishing:
+            return
+        self.finishing = True
+        self.faults.active = False
+        self.faults.pending.clear()
+        self.limiter.lift()
+        self.strikes.lift()
+        if self.clock.playing:
+            stop = self.clock.now()
+            ended = stop // MINUTE * MINUTE
+            pushed = max((symbol.bars.close_push(ended) for symbol in self.market.symbols.values()), default=ended + CLOSE_DELAY)
+            self.clock.end_ms = None
+            self.send_until(max(stop, pushed))
+        self.clock.stop(self.now)
+        moment = time.monotonic()
+        self.strikes.flush_late(moment, everything=True)
+        for connection in list(self.connections.values()):
+            connection.flush(moment, everything=True)
+        write_truth(self.journal, self.market, self.venue, self.now)
+        self.ended = True

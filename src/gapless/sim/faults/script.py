@@ -1,0 +1,97 @@
+"""Fault scripts: entries by time or by rate, from a preset or a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gapless.sim.errors import SimError
+
+FRAME_RATES = ("drop", "double", "reorder", "malformed", "delay")
+CONNECTION = ("disconnect", "reset", "half_open", "silent", "server_shutdown", "close_24h")
+FRAMES = (*FRAME_RATES, "late_close", "missing_close")
+REQUESTS = ("http_418", "http_429", "http_5xx", "slow_rest", "page_split")
+PERIODS = ("rest_lag", "clock_skew")
+KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PERIODS)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of a script.
+
+    `at` and `every` are real seconds of play (without `every` it happens once), `rate` is a share of frames. `seconds` is how
+    long a delay, a lag or a notice is; `lasts` for how long a period stands; `count` how many frames a burst has.
+    """
+
+    kind: str
+    at: float | None = None
+    every: float | None = None
+    rate: float = 0.0
+    seconds: float = 1.0
+    lasts: float = 5.0
+    count: int = 1
+    places: int = 50
+    ban_seconds: float = 5.0
+    retry_after: float | None = 1.0
+    abrupt: bool | None = None
+    symbol: str | None = None
+    stream: str | None = None
+
+
+@dataclass(slots=True)
+class Script:
+    """A whole script: entries, and limits that differ from the venue's."""
+
+    entries: list[Entry] = field(default_factory=list)
+    limits: dict[str, Any] = field(default_factory=dict)
+
+
+def entry_from(raw: dict[str, Any]) -> Entry:
+    """Reads one entry and says what is wrong with it."""
+    kind = raw.get("kind")
+    if kind not in KINDS:
+        raise SimError(f"unknown fault kind {kind!r}; allowed are {', '.join(KINDS)}")
+    known = {item.name for item in fields(Entry)}
+    for key, value in raw.items():
+        if key not in known:
+            raise SimError(f"fault {kind}: unknown setting {key!r}; allowed are {', '.join(sorted(known))}")
+        text = key in ("kind", "symbol", "stream")
+        fits = isinstance(value, str) if text else isinstance(value, bool) if key == "abrupt" else _number(value)
+        if not fits and not (key == "retry_after" and value is False):
+            raise SimError(f"fault {kind}: {key} = {value!r} is of the wrong type or negative")
+    entry = Entry(**raw)
+    if entry.retry_after is False:
+        entry.retry_after = None
+    if entry.rate and kind not in FRAME_RATES:
+        raise SimError(f"fault {kind}: goes by time, not by rate; rates are for {', '.join(FRAME_RATES)}")
+    return entry
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def load_script(name: str, presets: dict[str, list[Entry]]) -> Script:
+    """Returns a preset or reads a TOML file of `[[fault]]` tables and a `[limits]` table."""
+    if name in presets:
+        return Script(entries=list(presets[name]))
+    path = Path(name)
+    if not path.exists():
+        raise SimError(f"unknown faults {name!r}; allowed are {', '.join(presets)} or a TOML file")
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SimError(f"fault file {path}: cannot be read ({error})") from None
+    for key in raw:
+        if key not in ("fault", "limits"):
+            raise SimError(f"fault file {path}: unknown table {key!r}; allowed are [[fault]] and [limits]")
+    listed = raw.get("fault", [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise SimError(f"fault file {path}: faults are written as [[fault]] tables")
+    entries = [entry_from(item) for item in listed]
+    for entry in entries:
+        if not entry.rate and entry.at is None and entry.every is None:
+            raise SimError(f"fault file {path}: fault {entry.kind} needs `every`, `at` or `rate`")
+    return Script(entries, raw.get("limits", {}))

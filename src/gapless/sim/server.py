@@ -1,0 +1,99 @@
+"""Starting and running one simulator: options in, a listening server out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gapless.sim.errors import PortInUse, SimError
+from gapless.sim.journal import wall_ms
+from gapless.sim.options import SimOptions
+
+if TYPE_CHECKING:
+    from gapless.sim.binance.service import Service
+
+TICK_S = 0.005
+UPKEEP_TICKS = 50
+HOST = "127.0.0.1"
+
+
+def build(options: SimOptions) -> Service:
+    """Builds a simulator from its options; reads captures, so it may take a second."""
+    from gapless.sim.binance.hub import Hub
+    from gapless.sim.binance.presets import PRESETS
+    from gapless.sim.binance.service import Service
+    from gapless.sim.binance.venue import VENUES, venue_named
+    from gapless.sim.capture.load import load_capture
+    from gapless.sim.clock import MarketClock
+    from gapless.sim.faults.engine import Faults
+    from gapless.sim.faults.script import load_script
+    from gapless.sim.journal import Journal
+    from gapless.sim.limits import Limiter
+    from gapless.sim.synthetic.market import synthetic_market
+
+    if options.venue not in VENUES:
+        raise SimError(f"unknown venue {options.venue!r}; simulated are {', '.join(VENUES)}")
+    if options.speed <= 0:
+        raise SimError(f"speed {options.speed:g} is not allowed; give a number above 0")
+    if options.instruments < 1:
+        raise SimError(f"instruments {options.instruments} is not allowed; give at least 1")
+    script = load_script(options.faults, PRESETS)
+    venue = venue_named(options.venue, script.limits)
+    if options.captures:
+        market = load_capture(options.captures, venue.futures)
+    else:
+        market = synthetic_market(options.seed, options.instruments, options.at_ms, futures=venue.futures)
+    clock = MarketClock(market.start_ms, market.end_ms, options.speed, options.world)
+    journal = Journal(options.journal)
+    faults = Faults(script.entries, journal, options.seed)
+    limiter = Limiter(venue.weight_limit)
+    hub = Hub(venue, market, clock, journal, faults, limiter)
+    journal.write("start", venue=venue.name, wall_ms=wall_ms(), market_ms=hub.now)
+    return Service(hub, options.api_key)
+
+
+async def serve(options: SimOptions, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event | None = None) -> None:
+    """Serves until SIGINT, SIGTERM or `stop`; calls `on_ready` once with url, venue, symbols and api_key."""
+    from aiohttp import web
+
+    service = build(options)
+    gc.freeze()
+    runner = web.AppRunner(service.application(), access_log=None, handle_signals=False, shutdown_timeout=0.2, keepalive_timeout=75)
+    await runner.setup()
+    site = web.TCPSite(runner, HOST, options.port, backlog=512)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        service.close()
+        raise PortInUse(f"port {options.port} is in use or not allowed ({error.strerror}); give another one, or 0 for a free one") from None
+    stopped = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, stopped.set)
+    port = runner.addresses[0][1]
+    hub = service.hub
+    on_ready(
+        {"url": f"http://{HOST}:{port}", "venue": hub.venue.name, "symbols": list(hub.market.symbols), "api_key": options.api_key}
+    )
+    try:
+        await _run(service, stopped)
+    finally:
+        service.hang_up()
+        await runner.cleanup()
+        service.close()
+
+
+async def _run(service: Service, stopped: asyncio.Event) -> None:
+    count = 0
+    while not stopped.is_set():
+        service.hub.tick()
+        count += 1
+        if count % UPKEEP_TICKS == 0:
+            service.upkeep()
+        await asyncio.sleep(TICK_S)
