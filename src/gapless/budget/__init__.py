@@ -1,0 +1,1 @@
+"""What it costs to know more, and what a venue allows."""

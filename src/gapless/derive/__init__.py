@@ -1,0 +1,1 @@
+"""Derives candles, footprints and proofs from a tape, by pure functions."""

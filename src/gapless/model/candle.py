@@ -58,3 +58,12 @@ class Candle(Struct, frozen=True, kw_only=True):
 VALUES = (
     "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume",
 )  # fmt: skip
+
+
+class MinuteFold(Struct, frozen=True):
+    """One minute of a tape folded: its bar (ids are those of single executions), its ids, its ladder (encoded)."""
+
+    bar: Bar
+    first_seq: int
+    last_seq: int
+    ladder: bytes

@@ -1,0 +1,1 @@
+"""Connection logic without I/O: subscriptions, heartbeats, silence."""

@@ -1,0 +1,1 @@
+"""The HTTP API, the resumable stream and the metrics."""

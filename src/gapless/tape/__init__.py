@@ -1,0 +1,1 @@
+"""The order of a tape, and the ledger of what is wanted and held of it."""

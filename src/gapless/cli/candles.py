@@ -1,0 +1,66 @@
+"""`gapless candles`: bars of any timeframe."""
+
+from typing import Annotated
+
+import typer
+
+from gapless.cli.options import (
+    End,
+    Epoch,
+    Format,
+    InEnvironment,
+    Output,
+    Start,
+    Store,
+    environment,
+    moment,
+    one_of,
+    ordered,
+)
+
+
+def candles(
+    instrument: Annotated[str, typer.Argument(help="An id such as binance:BTCUSDT, or any usual spelling.")],
+    timeframe: Annotated[str, typer.Argument(help="1m to 1440m, 1h to 24h, 1d, 1w.")],
+    last: Annotated[int | None, typer.Option("--last", min=1, help="The last N closed bars.")] = None,
+    start: Start = None,
+    end: End = None,
+    basis: Annotated[
+        str, typer.Option("--basis", help="venue (its own bars where held) or tape (our fold).")
+    ] = "venue",
+    live: Annotated[bool, typer.Option("--live", help="Add the forming bar.")] = False,
+    grid: Annotated[str, typer.Option("--grid", help="midnight or epoch.")] = "midnight",
+    store: Store = None,
+    format: Format = "table",
+    epoch: Epoch = None,
+    output: Output = None,
+    env: InEnvironment = None,
+) -> int:
+    """Print candles; a missing minute is a row with empty values and proof `missing` (exit status 1)."""
+    from gapless.adapters import open_store
+    from gapless.cli.output import write_rows
+    from gapless.errors import BadInput
+    from gapless.model import parse_timeframe
+    from gapless.query.market import Market
+    from gapless.query.present import CANDLE_COLUMNS, candle_rows, listing
+
+    frame = parse_timeframe(timeframe, one_of(grid, "--grid", ("midnight", "epoch")))  # type: ignore[arg-type]
+    one_of(basis, "--basis", ("venue", "tape"))
+    one_of(epoch, "--epoch", ("ms", "us", "ns"))
+    if last and (start or end):
+        raise BadInput("--last goes alone; a range is --start and --end")
+    begin, until = moment(start, "--start"), moment(end, "--end")
+    ordered(begin, until)
+    market = Market(open_store(store, environment=environment(env), readonly=True))
+    answer = market.candles(
+        market.instrument(instrument),
+        frame,
+        start=begin,
+        end=until,
+        last=last,
+        basis=basis,
+        live=live,  # type: ignore[arg-type]
+    )
+    rows = list(candle_rows(answer, epoch=epoch))
+    write_rows(CANDLE_COLUMNS, rows, form=format, output=output, wrapped=listing(answer, rows, epoch=epoch))
+    return 1 if answer.missing else 0

@@ -1,0 +1,47 @@
+"""`gapless trades`: the tape itself."""
+
+from typing import Annotated
+
+import typer
+
+from gapless.cli.options import (
+    End,
+    Epoch,
+    Format,
+    InEnvironment,
+    Output,
+    Start,
+    Store,
+    environment,
+    moment,
+    one_of,
+    ordered,
+)
+
+
+def trades(
+    instrument: Annotated[str, typer.Argument(help="An id such as binance:BTCUSDT, or any usual spelling.")],
+    start: Start = None,
+    end: End = None,
+    received: Annotated[bool, typer.Option("--received", help="Add when each trade was first known.")] = False,
+    store: Store = None,
+    format: Format = "table",
+    epoch: Epoch = None,
+    output: Output = None,
+    env: InEnvironment = None,
+) -> int:
+    """Print the trades of the primary tape, by id (exit status 1 when ids between them are not held)."""
+    from gapless.adapters import open_store
+    from gapless.cli.output import write_rows
+    from gapless.query.market import Market
+    from gapless.query.present import TRADE_COLUMNS, listing, trade_rows
+
+    one_of(epoch, "--epoch", ("ms", "us", "ns"))
+    begin, until = moment(start, "--start"), moment(end, "--end")
+    ordered(begin, until)
+    market = Market(open_store(store, environment=environment(env), readonly=True))
+    answer = market.trades(market.instrument(instrument), start=begin, end=until)
+    columns = (*TRADE_COLUMNS, "received") if received else TRADE_COLUMNS
+    rows = list(trade_rows(answer, epoch=epoch, received=received))
+    write_rows(columns, rows, form=format, output=output, wrapped=listing(answer, rows, epoch=epoch))
+    return 1 if answer.missing else 0

@@ -1,0 +1,54 @@
+"""Reads archive files as lines: zip, gzip, zstandard or plain, with the checksum that lies beside them."""
+
+import gzip
+import hashlib
+import io
+import lzma
+import zipfile
+import zlib
+from pathlib import Path
+
+import zstandard
+
+from gapless.errors import BadFile, UnknownName
+
+
+def load(path: Path) -> tuple[list[bytes], str, bool]:
+    """Read a file; give its lines, its sha256, and whether a checksum beside it was found and matched."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise UnknownName(f"there is no file {path}") from None
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error.strerror}") from error
+    digest = hashlib.sha256(raw).hexdigest()
+    verified = _checked(path, digest)
+    try:
+        text = _unpacked(path, raw)
+    except (zipfile.BadZipFile, zstandard.ZstdError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise BadFile(f"{path} is corrupt or truncated: {error}") from error
+    return text.splitlines(), digest, verified
+
+
+def _checked(path: Path, digest: str) -> bool:
+    beside = path.with_name(path.name + ".CHECKSUM")
+    if not beside.is_file():
+        return False
+    words = beside.read_text("ascii", "replace").split()
+    if not words or words[0].lower() != digest:
+        raise BadFile(f"{path} does not match its checksum in {beside.name}; fetch it again")
+    return True
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".csv")]
+            if len(names) != 1:
+                raise BadFile(f"{path} holds {len(names)} CSV files; exactly one is allowed")
+            return archive.read(names[0])
+    if path.suffix == ".gz":
+        return gzip.decompress(raw)
+    if path.suffix == ".zst":
+        return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+    return raw

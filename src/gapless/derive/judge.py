@@ -1,0 +1,159 @@
+"""Judges one minute: whether its trades are whole, what is served, and how well it is proven."""
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from gapless.derive.border import Verdict, compare
+from gapless.model import MINUTE, Bar, Candle, Evidence, MinuteFold, Origin, Proof, State, Tape, Trade
+from gapless.ports import Reads
+from gapless.tape.coverage import without
+
+LATENESS = 2_000_000_000
+
+
+class Held(Struct, frozen=True):
+    """What the ledger says of the trades of one minute.
+
+    `whole`: vouched without a break from at or before its first instant to at or after its end, or over the ids
+    that the venue's bar names. `streamed`: all of that by stream. `ended`: an id at or after its end is known and
+    every id between is held. `edge`: the tape begins in it. `before` and `last` are the trades at its borders.
+    """
+
+    whole: bool = False
+    streamed: bool = False
+    ended: bool = False
+    edge: bool = False
+    last_held: bool = False
+    before: Trade | None = None
+    last: Trade | None = None
+
+
+def held(reads: Reads, tape: Tape, start: int, *, fold: MinuteFold | None, bar: Bar | None) -> Held:
+    """Read from the ledger what is held of the trades of the minute that begins at `start` (ns)."""
+    following = reads.minute_from(tape.id, start + MINUTE)
+    if fold is None and following is None:
+        return Held()
+    first = fold.first_seq if fold else following.first_seq  # type: ignore[union-attr]
+    before = reads.trade_before(tape.id, first)
+    last = reads.trade_before(tape.id, fold.last_seq + 1) if fold else None
+    began = before is None and tape.began == first
+    low = before.seq if before else first
+    high = following.first_seq if following else (fold.last_seq if fold else low)
+    spans = reads.spans(tape.id, low, high)
+    unbroken = not without((low, high), spans)
+    whole = unbroken and following is not None and (before is not None or began)
+    named = _named(tape, fold, bar, before)
+    if not whole and named:
+        spans = reads.spans(tape.id, *named)
+        whole = not without(named, spans)
+        low, high = named[0] - 1, named[1] + 1
+    inside = [span for span in spans if span.last > low and span.first < high]
+    return Held(
+        whole=whole,
+        streamed=all(span.evidence == Evidence.STREAM for span in inside),
+        ended=unbroken and following is not None,
+        edge=before is None and not began,
+        last_held=named is not None and not without((named[1], named[1]), reads.spans(tape.id, named[1], named[1])),
+        before=before,
+        last=last,
+    )
+
+
+def _named(tape: Tape, fold: MinuteFold | None, bar: Bar | None, before: Trade | None) -> tuple[int, int] | None:
+    """Give the ids on our tape between which the venue's bar says its executions lie."""
+    if bar is None or bar.first_id < 0:
+        return None
+    if tape.kind == "trade":
+        return bar.first_id, bar.last_id
+    if fold is None or fold.bar.last_id < bar.last_id:
+        return None
+    if fold.bar.first_id <= bar.first_id:
+        return fold.first_seq, fold.last_seq
+    if before and before.first_fill <= bar.first_id < before.first_fill + before.fills:
+        return before.seq, fold.last_seq
+    return None
+
+
+def judge(
+    start: int, *, bar: Bar | None, fold: MinuteFold | None, tape: Tape | None, trades: Held, previous_close: int | None
+) -> Candle:
+    """Give the candle that is served for a minute, with its proof; a missing one when nothing is held."""
+    border = False
+    if bar is None:
+        proof = _unbarred(fold, trades)
+    elif tape is None or not trades.whole:
+        proof = Proof.OFFICIAL
+    else:
+        aggregated = tape.kind == "agg"
+        verdict = compare(
+            bar,
+            fold.bar if fold else None,
+            before=trades.before if aggregated else None,
+            last=trades.last if aggregated else None,
+        )
+        border = verdict is Verdict.BORDER
+        proof = Proof.DISPUTED if verdict is Verdict.DIFFERENT else _whole(trades)
+    if proof is Proof.MISSING:
+        return Candle(start=start)
+    edge = trades.edge and fold is not None and bar is None
+    if bar is not None:
+        return candle_of(bar, Origin.VENUE, proof, border=border)
+    if fold is not None:
+        return candle_of(fold.bar, Origin.TAPE, proof, edge=edge)
+    flat = previous_close
+    return Candle(
+        start=start, open=flat, high=flat, low=flat, close=flat, volume=0, quote_volume=0, trades=0,
+        taker_buy_volume=0, taker_buy_quote_volume=0, state=State.EMPTY, origin=Origin.TAPE, proof=proof,
+    )  # fmt: skip
+
+
+def _unbarred(fold: MinuteFold | None, trades: Held) -> Proof:
+    if trades.whole:
+        return _whole(trades)
+    return Proof.PARTIAL if fold else Proof.MISSING
+
+
+def _whole(trades: Held) -> Proof:
+    return Proof.PROVEN if trades.streamed else Proof.REPAIRED
+
+
+def candle_of(bar: Bar, origin: Origin, proof: Proof, *, edge: bool = False, border: bool = False) -> Candle:
+    """Dress a bar as a candle."""
+    return Candle(
+        start=bar.start,
+        open=bar.open,
+        high=bar.high,
+        low=bar.low,
+        close=bar.close,
+        volume=bar.volume,
+        quote_volume=bar.quote_volume,
+        trades=bar.trades,
+        taker_buy_volume=bar.taker_buy_volume,
+        taker_buy_quote_volume=bar.taker_buy_quote_volume,
+        first_seq=bar.first_id,
+        last_seq=bar.last_id,
+        state=State.TRADED if bar.trades or bar.volume else State.EMPTY,
+        origin=origin,
+        proof=proof,
+        edge=edge,
+        border=border,
+    )
+
+
+def bar_of(candle: Candle | None) -> Bar | None:
+    """Give back the venue's bar that a candle serves; None when it serves our own fold."""
+    if candle is None or candle.origin is not Origin.VENUE:
+        return None
+    return Bar(*astuple(candle)[:12])
+
+
+def revised(candle: Candle, former: Candle | None) -> Candle | None:
+    """Number a candle after the one it replaces; None when neither a value nor the proof changed."""
+    if former is None or former.revision < 0:
+        return candle
+    same = replace(candle, revision=former.revision, origin=former.origin, border=former.border, edge=former.edge)
+    if same == replace(former, first_seq=candle.first_seq, last_seq=candle.last_seq):
+        if candle.origin is former.origin and candle.border == former.border:
+            return None
+        return replace(candle, revision=former.revision)
+    return replace(candle, revision=former.revision + 1)

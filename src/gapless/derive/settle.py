@@ -1,0 +1,209 @@
+"""Settles a commit inside its transaction: rows, ledger, minutes and candles change together or not at all."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge, revised
+from gapless.derive.minutes import fold_minute
+from gapless.model import MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
+from gapless.ports import MinuteRow, Transaction
+from gapless.tape.coverage import merged, without
+from gapless.tape.wanted import joined_ranges
+
+
+class Vouched(Struct, frozen=True):
+    """Ids of a tape that some evidence vouches for."""
+
+    tape: Tape
+    first: int
+    last: int
+    evidence: Evidence
+
+
+class Commit(Struct, kw_only=True):
+    """Everything that one transaction brings.
+
+    `primary` maps an instrument to the tape its folds come from. `folds` are minutes that were folded in memory
+    from all their trades. `due` are minutes whose time is up, whether or not everything came. `now` is venue time.
+    """
+
+    now: int
+    known_at: int
+    cause: str = "stream"
+    primary: dict[str, Tape] = field(default_factory=dict)
+    trades: list[tuple[Tape, list[Trade]]] = field(default_factory=list)
+    bars: list[tuple[str, list[Bar]]] = field(default_factory=list)
+    vouched: list[Vouched] = field(default_factory=list)
+    wanted: list[tuple[Tape, int, int]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    folds: dict[tuple[int, int], MinuteFold] = field(default_factory=dict)
+    due: list[tuple[str, int]] = field(default_factory=list)
+
+
+class Change(Struct, frozen=True):
+    """A candle that a commit closed (revision 0) or revised; `former` is what it replaced."""
+
+    instrument: str
+    candle: Candle
+    former: Candle | None
+
+
+class Settled(Struct):
+    """What a commit did: candles closed and revised, gaps filled."""
+
+    changes: list[Change] = field(default_factory=list)
+    repaired: list[Gap] = field(default_factory=list)
+
+
+def settle(tx: Transaction, commit: Commit) -> Settled:
+    """Write a commit and everything that follows from it."""
+    result = Settled()
+    due: dict[str, set[int]] = {}
+    for instrument, start in commit.due:
+        due.setdefault(instrument, set()).add(start)
+    candidates = {instrument: set(starts) for instrument, starts in due.items()}
+    stale: set[tuple[int, int]] = set()
+    for tape, rows in commit.trades:
+        tx.add_trades(tape.id, rows)
+        stale |= _index(tx, tape, rows)
+    for vouch in commit.vouched:
+        _vouch(tx, vouch, commit.known_at)
+    for tape, first, last in commit.wanted:
+        tx.put_wanted(tape.id, joined_ranges([*tx.wanted(tape.id), (first, last)]))
+    for gap in commit.gaps:
+        tx.put_gap(gap)
+    for vouch in commit.vouched:
+        result.repaired += _filled(tx, vouch, commit.known_at)
+        primary = commit.primary.get(vouch.tape.instrument)
+        if primary and primary.id == vouch.tape.id:
+            candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
+    bars: dict[tuple[str, int], Bar] = {}
+    for instrument, incoming in commit.bars:
+        bars.update({(instrument, bar.start): bar for bar in incoming})
+        candidates.setdefault(instrument, set()).update(bar.start for bar in incoming)
+    for instrument, starts in candidates.items():
+        judged = _Judged(tx, commit, instrument, commit.primary.get(instrument), stale)
+        for start in sorted(starts):
+            change = judged.minute(start, bars.get((instrument, start)), due=start in due.get(instrument, ()))
+            if change:
+                result.changes.append(change)
+    return result
+
+
+def _index(tx: Transaction, tape: Tape, rows: list[Trade]) -> set[tuple[int, int]]:
+    """Keep each minute's first id; give the closed minutes whose fold these rows make stale."""
+    firsts: dict[int, int] = {}
+    for row in rows:
+        start = row.time - row.time % MINUTE
+        known = firsts.get(start)
+        if known is None or row.seq < known:
+            firsts[start] = row.seq
+    stale = set()
+    for start, first in firsts.items():
+        row_now = tx.minute(tape.id, start)
+        if row_now is None or first < row_now.first_seq or row_now.last_seq is not None:
+            lowest = first if row_now is None else min(first, row_now.first_seq)
+            tx.put_minute(tape.id, MinuteRow(start, lowest, None), None)
+        if row_now is not None and row_now.last_seq is not None:
+            stale.add((tape.id, start))
+    return stale
+
+
+def _vouch(tx: Transaction, vouch: Vouched, known_at: int) -> None:
+    touching = tx.spans(vouch.tape.id, vouch.first, vouch.last)
+    after = merged(touching, Span(vouch.first, vouch.last, vouch.evidence))
+    if after != touching:
+        tx.put_spans(vouch.tape.id, touching, after, known_at)
+
+
+def _filled(tx: Transaction, vouch: Vouched, known_at: int) -> list[Gap]:
+    filled = []
+    for gap in tx.gaps(vouch.tape.id, "open"):
+        if gap.last < vouch.first or gap.first > vouch.last:
+            continue
+        if not without((gap.first, gap.last), tx.spans(gap.tape, gap.first, gap.last)):
+            done = replace(gap, state="repaired", closed=known_at)
+            tx.put_gap(done)
+            filled.append(done)
+    return filled
+
+
+def _between(tx: Transaction, vouch: Vouched) -> Iterable[int]:
+    """List the minutes on which newly vouched ids can throw light: from the trade before them to the one after."""
+    tape = vouch.tape.id
+    before = tx.trade_before(tape, vouch.first) or tx.trade_after(tape, vouch.first - 1)
+    after = tx.trade_after(tape, vouch.last) or tx.trade_before(tape, vouch.last + 1)
+    if before is None or after is None:
+        return ()
+    return range(before.time - before.time % MINUTE, after.time + 1, MINUTE)
+
+
+class _Judged:
+    """Judges the minutes of one instrument inside a transaction."""
+
+    def __init__(
+        self, tx: Transaction, commit: Commit, instrument: str, tape: Tape | None, stale: set[tuple[int, int]]
+    ) -> None:
+        self.tx = tx
+        self.commit = commit
+        self.instrument = instrument
+        self.tape = tape
+        self.stale = stale
+
+    def minute(self, start: int, incoming: Bar | None, *, due: bool) -> Change | None:
+        """Close or revise a minute where its time has come."""
+        former = self.tx.candle(self.instrument, start)
+        bar = incoming or bar_of(former)
+        if self.tape is None:
+            return self._write(judge(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None), former)
+        closed = former is not None and former.revision >= 0
+        fold = self._fold(start)
+        trades = held(self.tx, self.tape, start, fold=fold, bar=bar)
+        late = bar is not None and (trades.last_held or start + MINUTE + LATENESS <= self.commit.now)
+        if not (closed or trades.ended or due or late):
+            if incoming and former is None:
+                waiting = replace(candle_of(incoming, Origin.VENUE, Proof.OFFICIAL), revision=-1)
+                self.tx.put_candle(self.instrument, waiting, None, self.commit.cause, self.commit.known_at)
+            return None
+        self._keep(start, fold)
+        previous = self.tx.candle_before(self.instrument, start) if fold is None and bar is None else None
+        close = previous.close if previous else None
+        return self._write(
+            judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close), former
+        )
+
+    def _fold(self, start: int) -> MinuteFold | None:
+        """Give our fold of a minute: from memory, as stored, or from the stored trades."""
+        if self.tape is None:
+            return None
+        key = (self.tape.id, start)
+        if ready := self.commit.folds.get(key):
+            return ready
+        row = self.tx.minute(self.tape.id, start)
+        if row is None:
+            return None
+        if row.last_seq is not None and key not in self.stale:
+            return self.tx.fold(self.tape.id, start)
+        end = self.tx.minute_from(self.tape.id, start + 2 * MINUTE)
+        rows = self.tx.trades(self.tape.id, row.first_seq, end.first_seq - 1 if end else 2**63 - 1)
+        return fold_minute([trade for trade in rows if start <= trade.time < start + MINUTE], start)
+
+    def _keep(self, start: int, fold: MinuteFold | None) -> None:
+        if fold is None or self.tape is None:
+            return
+        self.stale.discard((self.tape.id, start))
+        if self.tx.fold(self.tape.id, start) != fold:
+            self.tx.put_minute(self.tape.id, MinuteRow(start, fold.first_seq, fold.last_seq), fold)
+
+    def _write(self, candle: Candle, former: Candle | None) -> Change | None:
+        if candle.proof is Proof.MISSING:
+            return None
+        fresh = revised(candle, former)
+        if fresh is None:
+            return None
+        kept = former if former and former.revision >= 0 and fresh.revision > former.revision else None
+        self.tx.put_candle(self.instrument, fresh, kept, self.commit.cause, self.commit.known_at)
+        unchanged = former is not None and fresh.revision == former.revision
+        return None if unchanged else Change(self.instrument, fresh, kept)

@@ -1,0 +1,229 @@
+"""The ports: what the shell needs of the outside, one screen each."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+
+from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
+
+R = TypeVar("R")
+
+
+class Clock(Protocol):
+    """Time, as the process sees it."""
+
+    def wall(self) -> int:
+        """Give the machine's time, ns UTC; only display, latency figures and deadlines of this machine use it."""
+
+    def monotonic(self) -> int:
+        """Give ns that never go back."""
+
+    def sleep(self, ns: int) -> Awaitable[None]:
+        """Wait."""
+
+
+class Socket(Protocol):
+    """One open WebSocket connection."""
+
+    def send(self, text: str) -> None:
+        """Queue a text frame."""
+
+    def pause(self) -> None:
+        """Stop reading; the peer's frames wait in the kernel."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close in good order; `SocketEvents.closed` follows."""
+
+
+class SocketEvents(Protocol):
+    """What a connection tells its owner, in the order it happens."""
+
+    def batch(self, frames: list[bytes], received: int) -> None:
+        """Take the text frames of one wake-up, at most 1,000, received at `received` (ns UTC)."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """Learn that the connection is over; code 1006 when it broke."""
+
+
+class Sockets(Protocol):
+    """Opens WebSocket connections."""
+
+    async def connect(self, url: str, events: SocketEvents) -> Socket:
+        """Open a connection, or raise `Unavailable`."""
+
+
+class Reply(Struct, frozen=True):
+    """What a REST host answered; header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Http(Protocol):
+    """Asks REST hosts and archives."""
+
+    async def get(self, url: str, headers: dict[str, str]) -> Reply:
+        """Send one GET; any status is an answer, a broken network is `Unavailable`."""
+
+
+class MinuteRow(Struct, frozen=True):
+    """A minute of a tape as the store knows it; `last_seq` and `fold` are None while it forms."""
+
+    start: int
+    first_seq: int
+    last_seq: int | None
+
+
+class Reads(Protocol):
+    """What can be asked of the ledger and the rows, also in the middle of a transaction."""
+
+    def spans(self, tape: int, first: int, last: int) -> list[Span]:
+        """List the vouched spans that touch ids `first` - 1 to `last` + 1, ascending."""
+
+    def wanted(self, tape: int) -> list[tuple[int, int]]:
+        """List the wanted ranges of ids, ascending."""
+
+    def gaps(self, tape: int, state: str) -> list[Gap]:
+        """List the named gaps of a tape in one state."""
+
+    def trades(self, tape: int, first: int, last: int) -> list[Trade]:
+        """List the trades with ids `first` to `last`, ascending."""
+
+    def trade_before(self, tape: int, seq: int) -> Trade | None:
+        """Give the newest trade with an id below `seq`."""
+
+    def trade_after(self, tape: int, seq: int) -> Trade | None:
+        """Give the oldest trade with an id above `seq`."""
+
+    def minute(self, tape: int, start: int) -> MinuteRow | None:
+        """Give a minute that has trades."""
+
+    def minute_from(self, tape: int, time: int) -> MinuteRow | None:
+        """Give the first minute with trades at or after a time."""
+
+    def fold(self, tape: int, start: int) -> MinuteFold | None:
+        """Give the fold of a closed minute."""
+
+    def candle(self, instrument: str, start: int) -> Candle | None:
+        """Give the candle of a minute; revision -1 where the venue's bar is known and the minute not yet closed."""
+
+    def candle_before(self, instrument: str, start: int) -> Candle | None:
+        """Give the newest candle with prices before a time."""
+
+
+class Transaction(Reads, Protocol):
+    """A transaction in progress: it reads its own writes, and all of them or none are kept."""
+
+    def add_trades(self, tape: int, rows: Sequence[Trade]) -> None:
+        """Insert trades; those already there stay as they are."""
+
+    def put_spans(self, tape: int, old: Sequence[Span], new: Sequence[Span], known_at: int) -> None:
+        """Replace spans of the coverage."""
+
+    def put_wanted(self, tape: int, ranges: Sequence[tuple[int, int]]) -> None:
+        """Replace the wanted ranges of a tape."""
+
+    def put_minute(self, tape: int, row: MinuteRow, fold: MinuteFold | None) -> None:
+        """Insert or replace a minute."""
+
+    def put_candle(self, instrument: str, candle: Candle, former: Candle | None, cause: str, known_at: int) -> None:
+        """Insert or replace a candle; a former row is kept as the revision that it was."""
+
+    def put_gap(self, gap: Gap) -> None:
+        """Insert a gap, or update the one of the same ids."""
+
+    def put_event(self, kind: str, subject: str, detail: dict[str, Any], at: int) -> None:
+        """Keep an event: a connection, a repair, a double, a jump of the clock."""
+
+
+class TapeReader(Reads, Protocol):
+    """Reads a store, also beside a running collector."""
+
+    def instruments(self) -> list[Instrument]:
+        """List the instruments, by id."""
+
+    def tapes(self, instrument: str | None = None) -> list[Tape]:
+        """List the tapes (of one instrument), in the order they were opened; the first with trades is primary."""
+
+    def candles(self, instrument: str, start: int, end: int) -> list[Candle]:
+        """List the closed 1m candles that begin in [start, end)."""
+
+    def oldest_candle(self, instrument: str) -> Candle | None:
+        """Give the oldest closed candle."""
+
+    def newest_candle(self, instrument: str) -> Candle | None:
+        """Give the newest closed candle."""
+
+    def folds(self, tape: int, start: int, end: int) -> list[MinuteFold]:
+        """List the folds of the closed minutes that begin in [start, end)."""
+
+    def trades_in(self, tape: int, start: int, end: int) -> Iterator[Trade]:
+        """Go through the trades with times in [start, end), by id."""
+
+    def all_spans(self, tape: int) -> list[Span]:
+        """List every vouched span of a tape, ascending."""
+
+    def bar_counts(self, instrument: str, start: int, end: int) -> int:
+        """Count the bars of the venue that begin in [start, end)."""
+
+    def archive(self, name: str) -> str | None:
+        """Give the sha256 of an imported archive file."""
+
+    def revisions(self, instrument: str, start: int) -> list[tuple[Candle, int, str]]:
+        """List the former rows of a candle, each with when it was known and why it changed."""
+
+    def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
+        """List kept events as (kind, subject, detail, at)."""
+
+    def counts(self, tape: int, first: int, last: int) -> int:
+        """Count the trades with ids `first` to `last`."""
+
+    def version(self) -> int:
+        """Give a number that changes whenever somebody else has written."""
+
+
+class TapeStore(TapeReader, Protocol):
+    """Keeps rows and ledger together: one `commit`, and readers."""
+
+    def commit(self, work: Callable[[Transaction], R]) -> R:
+        """Run `work` in one transaction and give what it gave; what it wrote is on disk when this returns."""
+
+    def put_instrument(self, instrument: Instrument) -> None:
+        """Insert or update an instrument; digits only ever grow, and stored rows are rescaled exactly."""
+
+    def open_tape(self, instrument: str, kind: TapeKind) -> Tape:
+        """Give the newest epoch of a tape, opening the first one where there is none."""
+
+    def put_archive(self, name: str, sha256: str, *, verified: bool, rows: int, at: int) -> None:
+        """Remember an imported archive file by its hash."""
+
+    def close(self) -> None:
+        """Close the store."""
+
+
+class BudgetStore(Protocol):
+    """Remembers, for all processes of the machine, what was spent and what is forbidden."""
+
+    def reserve(self, host: str, cost: int, limit: int, now: int) -> int:
+        """Reserve weight on a host; 0 when granted, else how many ns to wait before asking again."""
+
+    def observe(self, host: str, used: int, now: int) -> None:
+        """Learn from a reply how much the host says was used in its current window."""
+
+    def block(self, host: str, until: int, reason: str) -> None:
+        """Forbid every request to a host until a time of this machine (ns UTC)."""
+
+    def state(self, host: str, now: int) -> dict[str, Any]:
+        """Give what is known of a host: used, window, blocked_until, reason."""
+
+
+class Bus(Protocol):
+    """Carries events to whoever listens."""
+
+    def publish(self, subject: str, event: Any) -> None:
+        """Hand out an event; slow listeners lag, never the publisher."""

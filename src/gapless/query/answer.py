@@ -1,0 +1,47 @@
+"""What every face is given: rows with their proof, sources, and what is missing."""
+
+from msgspec import Struct
+
+from gapless.model import Candle, Proof, Timeframe, Trade
+
+Span = tuple[int, int]
+
+
+class CandleAnswer(Struct, kw_only=True):
+    """Candles of one instrument and timeframe, ascending, and what is known of them.
+
+    `proof` is the worst of the rows, `revision` the sum of theirs, so that it grows with every change;
+    `sources` names the evidence; `missing` lists [start, end) of what was asked for and is not held, ns UTC.
+    """
+
+    instrument: str
+    timeframe: Timeframe
+    price_digits: int
+    size_digits: int
+    rows: list[Candle]
+    sources: list[str]
+    missing: list[Span]
+    elapsed_ms: float
+
+    @property
+    def proof(self) -> Proof:
+        """The worst proof of the rows."""
+        return min((row.proof for row in self.rows), default=Proof.MISSING)
+
+    @property
+    def revision(self) -> int:
+        """The sum of the rows' revisions."""
+        return sum(row.revision for row in self.rows)
+
+
+class TradeAnswer(Struct, kw_only=True):
+    """Trades of the primary tape of one instrument, by id."""
+
+    instrument: str
+    price_digits: int
+    size_digits: int
+    rows: list[Trade]
+    proof: Proof
+    sources: list[str]
+    missing: list[Span]
+    elapsed_ms: float

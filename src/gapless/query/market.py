@@ -1,0 +1,214 @@
+"""Reads a store as one market: the same answers for the command line, Python and HTTP."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gapless.derive.candles import fold, with_missing
+from gapless.derive.judge import candle_of
+from gapless.derive.minutes import fold_minute
+from gapless.errors import UnknownName
+from gapless.model import MINUTE, Bar, Candle, Instrument, Origin, Proof, Span, State, Tape, Timeframe, Trade
+from gapless.ports import TapeReader
+from gapless.query.answer import CandleAnswer, TradeAnswer
+from gapless.query.resolve import resolve
+from gapless.tape.coverage import without
+
+Basis = Literal["venue", "tape"]
+_END = 2**63 - 1
+
+
+class Market:
+    """Answers questions about what a store holds; it never asks a venue.
+
+    `tail` gives the forming minute of an instrument where the collector runs in this process.
+    """
+
+    def __init__(self, reader: TapeReader, *, tail: Callable[[str], Candle | None] | None = None) -> None:
+        self.reader = reader
+        self._tail = tail
+
+    def instrument(self, text: str) -> Instrument:
+        """Give the instrument that a text means."""
+        return resolve(text, self.reader.instruments(), where="the store holds")
+
+    def primary(self, instrument: str) -> Tape | None:
+        """Give the tape that folds and footprints come from: the first of trades that was opened."""
+        return next((tape for tape in self.reader.tapes(instrument) if tape.kind != "bars"), None)
+
+    def bars(self, instrument: str) -> Tape | None:
+        """Give the tape of the venue's own bars."""
+        return next((tape for tape in self.reader.tapes(instrument) if tape.kind == "bars"), None)
+
+    def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        last: int | None = None,
+        basis: Basis = "venue",
+        live: bool = False,
+    ) -> CandleAnswer:
+        """Give candles of any timeframe for [start, end), or the last N closed ones; times are ns UTC."""
+        began = time.perf_counter()
+        newest = self.reader.newest_candle(instrument.id)
+        closed_until = newest.start + MINUTE if newest else 0
+        begin, until = self._bounds(instrument.id, timeframe, start, end, last, closed_until)
+        minutes = self._minutes(instrument.id, begin, until, basis)
+        rows = list(fold(minutes, timeframe))
+        if live:
+            rows = self._with_forming(instrument.id, timeframe, rows, closed_until, end)
+        return CandleAnswer(
+            instrument=instrument.id,
+            timeframe=timeframe,
+            price_digits=instrument.price_digits,
+            size_digits=instrument.size_digits,
+            rows=rows[-last:] if last else rows,
+            sources=self._sources(instrument.id, begin, until),
+            missing=_missing(minutes, start, end if end is None else min(end, closed_until)),
+            elapsed_ms=(time.perf_counter() - began) * 1_000,
+        )
+
+    def _bounds(
+        self, instrument: str, timeframe: Timeframe, start: int | None, end: int | None, last: int | None, closed: int
+    ) -> tuple[int, int]:
+        """Give the whole bars that were asked for and have closed, as [begin, until) in ns."""
+        until = timeframe.start_of(closed)
+        if end is not None and end < until:
+            floor = timeframe.start_of(end)
+            until = floor if floor == end else timeframe.end_of(floor)
+        if start is not None:
+            floor = timeframe.start_of(start)
+            begin = floor if floor == start else timeframe.end_of(floor)
+        elif last:
+            begin = until
+            for _ in range(last):
+                begin = timeframe.start_of(begin - 1)
+        else:
+            begin = 0
+        oldest = self._oldest(instrument)
+        if oldest is None:
+            return until, until
+        return max(begin, timeframe.start_of(oldest)), until
+
+    def _oldest(self, instrument: str) -> int | None:
+        first = self.reader.oldest_candle(instrument)
+        return first.start if first else None
+
+    def _minutes(self, instrument: str, begin: int, until: int, basis: Basis) -> list[Candle]:
+        if begin >= until:
+            return []
+        candles = with_missing(self.reader.candles(instrument, begin, until), begin, until)
+        if basis == "venue":
+            return candles
+        primary = self.primary(instrument)
+        folds = {fold.bar.start: fold for fold in self.reader.folds(primary.id, begin, until)} if primary else {}
+        return [
+            _on_tape(candle, folds[candle.start].bar) if candle.start in folds else _off_tape(candle)
+            for candle in candles
+        ]
+
+    def forming(self, instrument: str, start: int) -> Candle | None:
+        """Give the forming minute from its trades so far; None when nothing has traded in it."""
+        if self._tail and (candle := self._tail(instrument)) and candle.start == start:
+            return candle
+        tape = self.primary(instrument)
+        row = self.reader.minute(tape.id, start) if tape else None
+        if tape is None or row is None:
+            return None
+        rows = self.reader.trades(tape.id, row.first_seq, _END)
+        folded = fold_minute([trade for trade in rows if start <= trade.time < start + MINUTE], start)
+        if folded is None:
+            return None
+        dressed = candle_of(folded.bar, Origin.TAPE, Proof.PARTIAL)
+        return _opened(dressed)
+
+    def _with_forming(
+        self, instrument: str, timeframe: Timeframe, rows: list[Candle], closed_until: int, end: int | None
+    ) -> list[Candle]:
+        begin = timeframe.start_of(closed_until)
+        if end is not None and end <= begin:
+            return rows
+        minutes = with_missing(self.reader.candles(instrument, begin, closed_until), begin, closed_until)
+        if tail := self.forming(instrument, closed_until):
+            minutes.append(tail)
+        bars = list(fold(minutes, timeframe)) if minutes else []
+        return rows + [_opened(bar) for bar in bars]
+
+    def _sources(self, instrument: str, begin: int, until: int) -> list[str]:
+        tape = self.bars(instrument)
+        if tape is None or begin >= until:
+            return ["store"]
+        spans = self.reader.spans(tape.id, begin // MINUTE, until // MINUTE - 1)
+        return sorted({"store", *(span.evidence.text for span in spans)})
+
+    def trades(self, instrument: Instrument, *, start: int | None = None, end: int | None = None) -> TradeAnswer:
+        """Give the trades of the primary tape with times in [start, end)."""
+        began = time.perf_counter()
+        tape = self.primary(instrument.id)
+        if tape is None:
+            raise UnknownName(f"the store holds no trades of {instrument.id}; it holds candles")
+        rows = list(self.stream_trades(instrument, start=start, end=end))
+        spans = self.reader.spans(tape.id, rows[0].seq, rows[-1].seq) if rows else []
+        holes = without((rows[0].seq, rows[-1].seq), spans) if rows else []
+        return TradeAnswer(
+            instrument=instrument.id,
+            price_digits=instrument.price_digits,
+            size_digits=instrument.size_digits,
+            rows=rows,
+            proof=_proof(spans, whole=bool(rows) and not holes),
+            sources=sorted({"store", *(span.evidence.text for span in spans)}),
+            missing=[self._hole_times(tape, hole) for hole in holes],
+            elapsed_ms=(time.perf_counter() - began) * 1_000,
+        )
+
+    def stream_trades(self, instrument: Instrument, *, start: int | None, end: int | None) -> Iterator[Trade]:
+        """Go through the trades with times in [start, end), by id."""
+        tape = self.primary(instrument.id)
+        return iter(()) if tape is None else self.reader.trades_in(tape.id, start or 0, end or _END - 2 * MINUTE)
+
+    def _hole_times(self, tape: Tape, hole: tuple[int, int]) -> tuple[int, int]:
+        before, after = self.reader.trade_before(tape.id, hole[0]), self.reader.trade_after(tape.id, hole[1])
+        return (before.time if before else 0, after.time if after else 0)
+
+
+def _on_tape(candle: Candle, bar: Bar) -> Candle:
+    proof = Proof.PARTIAL if candle.proof is Proof.OFFICIAL else candle.proof
+    dressed = candle_of(bar, Origin.TAPE, proof, edge=candle.edge, border=candle.border)
+    return dressed if candle.proof else Candle(start=candle.start)
+
+
+def _off_tape(candle: Candle) -> Candle:
+    if candle.state is State.EMPTY and candle.proof > Proof.OFFICIAL:
+        return candle
+    return Candle(start=candle.start)
+
+
+def _opened(candle: Candle) -> Candle:
+    return replace(candle, state=State.OPEN)
+
+
+def _proof(spans: list[Span], *, whole: bool) -> Proof:
+    if not spans:
+        return Proof.MISSING
+    if not whole:
+        return Proof.PARTIAL
+    return Proof.PROVEN if all(span.evidence.name == "STREAM" for span in spans) else Proof.REPAIRED
+
+
+def _missing(minutes: list[Candle], start: int | None, end: int | None) -> list[tuple[int, int]]:
+    """List the times that were asked for and are not held: holes within, and what lies outside."""
+    spans: list[tuple[int, int]] = []
+    if start is not None and end is not None and (not minutes or start < minutes[0].start) and start < end:
+        spans.append((start, min(end, minutes[0].start) if minutes else end))
+    for minute in minutes:
+        if minute.proof is Proof.MISSING:
+            if spans and spans[-1][1] == minute.start:
+                spans[-1] = (spans[-1][0], minute.start + MINUTE)
+            else:
+                spans.append((minute.start, minute.start + MINUTE))
+    return spans

@@ -1,0 +1,125 @@
+"""Writes rows as people and programs read them: plain decimals, ISO times or epochs, words for states."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from gapless.model import SIDE_NAMES, Candle, Instrument, Trade
+from gapless.model.number import plain
+from gapless.model.times import in_epoch, iso
+from gapless.query.answer import CandleAnswer, TradeAnswer
+
+CANDLE_COLUMNS = (
+    "start", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume",
+    "taker_buy_quote_volume", "state", "short", "origin", "proof", "revision",
+)  # fmt: skip
+TRADE_COLUMNS = ("seq", "time", "price", "size", "side", "fills", "first_fill")
+
+
+def candle_rows(answer: CandleAnswer, *, epoch: str | None = None) -> Iterator[dict[str, Any]]:
+    """Write candles as rows of `CANDLE_COLUMNS`; values are None where nothing is held."""
+    p, s = answer.price_digits, answer.size_digits
+    for candle in answer.rows:
+        yield candle_row(candle, p, s, epoch=epoch)
+
+
+def candle_row(candle: Candle, price_digits: int, size_digits: int, *, epoch: str | None = None) -> dict[str, Any]:
+    """Write one candle as a row."""
+    p, s, q = price_digits, size_digits, price_digits + size_digits
+    return {
+        "start": in_epoch(candle.start, epoch),
+        "open": _text(candle.open, p),
+        "high": _text(candle.high, p),
+        "low": _text(candle.low, p),
+        "close": _text(candle.close, p),
+        "volume": _text(candle.volume, s),
+        "quote_volume": _text(candle.quote_volume, q),
+        "trades": candle.trades,
+        "taker_buy_volume": _text(candle.taker_buy_volume, s),
+        "taker_buy_quote_volume": _text(candle.taker_buy_quote_volume, q),
+        "state": candle.state.text,
+        "short": candle.short,
+        "origin": candle.origin.text if candle.origin is not None else None,
+        "proof": candle.proof.text,
+        "revision": candle.revision,
+    }
+
+
+def _text(value: int | None, digits: int) -> str | None:
+    return None if value is None else plain(value, digits)
+
+
+def trade_rows(answer: TradeAnswer, *, epoch: str | None = None, received: bool = False) -> Iterator[dict[str, Any]]:
+    """Write trades as rows of `TRADE_COLUMNS`, and `received` where asked for."""
+    for trade in answer.rows:
+        yield trade_row(trade, answer.price_digits, answer.size_digits, epoch=epoch, received=received)
+
+
+def trade_row(
+    trade: Trade, price_digits: int, size_digits: int, *, epoch: str | None = None, received: bool = False
+) -> dict[str, Any]:
+    """Write one trade as a row."""
+    row = {
+        "seq": trade.seq,
+        "time": in_epoch(trade.time, epoch),
+        "price": plain(trade.price, price_digits),
+        "size": plain(trade.size, size_digits),
+        "side": SIDE_NAMES[trade.side],
+        "fills": trade.fills,
+        "first_fill": trade.first_fill,
+    }
+    if received:
+        row["received"] = in_epoch(trade.received, epoch)
+    return row
+
+
+def listing(answer: CandleAnswer | TradeAnswer, rows: Iterable[dict[str, Any]], *, epoch: str | None) -> dict[str, Any]:
+    """Wrap rows as HTTP and `--format json` answer: with proof, revision, sources and what is missing."""
+    revision = answer.revision if isinstance(answer, CandleAnswer) else 0
+    return {
+        "rows": list(rows),
+        "proof": answer.proof.text,
+        "revision": revision,
+        "sources": answer.sources,
+        "missing": [[in_epoch(a, epoch), in_epoch(b, epoch)] for a, b in answer.missing],
+        "elapsed_ms": round(answer.elapsed_ms, 3),
+    }
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Write rows as CSV lines; an absent value is empty, a boolean is true or false."""
+    yield ",".join(columns)
+    for row in rows:
+        yield ",".join(_cell(row[column]) for column in columns)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def span_text(first: int, last: int) -> str:
+    """Write a span of times for people."""
+    return f"{iso(first)} to {iso(last)}"
+
+
+INSTRUMENT_COLUMNS = ("id", "unified", "kind", "status", "tick", "price_digits", "size_digits", "listed")
+
+
+def instrument_rows(instruments: Iterable[Instrument]) -> list[dict[str, Any]]:
+    """Write instruments as rows."""
+    return [
+        {
+            "id": instrument.id,
+            "unified": instrument.unified,
+            "kind": instrument.kind,
+            "status": instrument.status,
+            "tick": plain(instrument.tick, instrument.price_digits),
+            "price_digits": instrument.price_digits,
+            "size_digits": instrument.size_digits,
+            "listed": iso(instrument.listed) if instrument.listed else None,
+        }
+        for instrument in instruments
+    ]

@@ -1,0 +1,309 @@
+"""Reads a store of SQLite: the ledger, the rows, and what faces ask for."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gapless.errors import BadInput, UnknownName
+from gapless.model import (
+    MINUTE,
+    Candle,
+    Environment,
+    Evidence,
+    Gap,
+    Instrument,
+    MinuteFold,
+    Span,
+    Tape,
+    Trade,
+)  # fmt: skip
+from gapless.ports import MinuteRow
+from gapless.store.rows import CANDLE, FOLD, TRADE, candle_of_row, fold_of_row
+
+_INSTRUMENT = msgspec.msgpack.Decoder(Instrument)
+_EVIDENCE = {int(evidence): evidence for evidence in Evidence}
+
+
+class Scale(Struct, frozen=True):
+    """The key of an instrument in the tables, its digits, and 10^(price_digits + size_digits)."""
+
+    key: int
+    instrument: str
+    price_digits: int
+    size_digits: int
+    unit: int
+
+
+class Reading:
+    """Everything that is read; the same code serves readers and the writer inside its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, environment: Environment | None) -> None:
+        self.connection = connection
+        self._environment = environment
+        self._scales: dict[str, Scale] = {}
+        self._tapes: dict[int, Scale] = {}
+
+    def forget(self) -> None:
+        """Forget what was remembered of instruments and tapes: somebody changed them."""
+        self._scales.clear()
+        self._tapes.clear()
+
+    def one(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        """Give the first row, or None."""
+        return self.connection.execute(sql, params).fetchone()
+
+    def environment(self) -> Environment | None:
+        """Give the environment that is read: the one asked for, else the only one held, else live."""
+        if self._environment is None:
+            held = [row[0] for row in self.connection.execute("SELECT DISTINCT environment FROM instrument")]
+            if len(held) > 1 and "live" not in held:
+                raise BadInput(f"the store holds {' and '.join(sorted(held))}; name one with --environment")
+            if held:
+                self._environment = held[0] if len(held) == 1 else "live"
+        return self._environment
+
+    def writing_environment(self) -> Environment:
+        """Give the environment that is written to."""
+        return self._environment or "live"
+
+    def scale(self, instrument: str) -> Scale:
+        """Give the key and digits of an instrument."""
+        known = self._scales.get(instrument)
+        if known is None:
+            row = self.one(
+                "SELECT id, price_digits, size_digits FROM instrument WHERE environment = ? AND name = ?",
+                (self.environment(), instrument),
+            )
+            if row is None:
+                raise UnknownName(f"the store holds no instrument {instrument!r}")
+            known = Scale(row[0], instrument, row[1], row[2], 10 ** (row[1] + row[2]))
+            self._scales[instrument] = known
+        return known
+
+    def scale_of(self, tape: int) -> Scale:
+        """Give the scale of the instrument of a tape."""
+        known = self._tapes.get(tape)
+        if known is None:
+            row = self.one("SELECT name FROM instrument JOIN tape ON tape.instrument = instrument.id WHERE tape.id = ?",
+                           (tape,))  # fmt: skip
+            known = self._tapes[tape] = self.scale(row[0])
+        return known
+
+    def instruments(self) -> list[Instrument]:
+        """List the instruments, by id."""
+        rows = self.connection.execute(
+            "SELECT described FROM instrument WHERE environment = ? ORDER BY name", (self.environment(),)
+        )
+        return [_INSTRUMENT.decode(row[0]) for row in rows]
+
+    def tapes(self, instrument: str | None = None) -> list[Tape]:
+        """List the tapes (of one instrument), in the order they were opened."""
+        rows = self.connection.execute(
+            "SELECT tape.id, name, kind, epoch, price_digits, size_digits, described, began, ended FROM tape "
+            "JOIN instrument ON instrument.id = tape.instrument "
+            "WHERE environment = ? AND (name = ? OR ? IS NULL) ORDER BY tape.id",
+            (self.environment(), instrument, instrument),
+        )
+        return [
+            Tape(
+                id=row[0],
+                instrument=row[1],
+                kind=row[2],
+                epoch=row[3],
+                price_digits=row[4],
+                size_digits=row[5],
+                tick=_INSTRUMENT.decode(row[6]).tick,
+                began=row[7],
+                ended=row[8],
+            )
+            for row in rows
+        ]
+
+    def spans(self, tape: int, first: int, last: int) -> list[Span]:
+        """List the vouched spans that touch ids `first` - 1 to `last` + 1, ascending."""
+        rows = self.connection.execute(
+            "SELECT first, last, evidence FROM coverage WHERE tape = ? AND first <= ? AND first >= coalesce("
+            "(SELECT max(first) FROM coverage WHERE tape = ? AND first <= ?), ?) ORDER BY first",
+            (tape, last + 1, tape, first, first),
+        )
+        return [Span(a, b, _EVIDENCE[e]) for a, b, e in rows if b >= first - 1]
+
+    def all_spans(self, tape: int) -> list[Span]:
+        """List every vouched span of a tape, ascending."""
+        rows = self.connection.execute(
+            "SELECT first, last, evidence FROM coverage WHERE tape = ? ORDER BY first", (tape,)
+        )
+        return [Span(a, b, _EVIDENCE[e]) for a, b, e in rows]
+
+    def wanted(self, tape: int) -> list[tuple[int, int]]:
+        """List the wanted ranges of ids, ascending."""
+        return self.connection.execute(
+            "SELECT first, last FROM wanted WHERE tape = ? ORDER BY first", (tape,)
+        ).fetchall()
+
+    def gaps(self, tape: int, state: str) -> list[Gap]:
+        """List the named gaps of a tape in one state."""
+        rows = self.connection.execute(
+            "SELECT tape, first, last, opened, closed, cause, state, reason FROM gap "
+            "WHERE tape = ? AND state = ? ORDER BY first",
+            (tape, state),
+        )
+        return [
+            Gap(tape=t, first=a, last=b, opened=o, closed=c, cause=cause, state=s, reason=reason)
+            for t, a, b, o, c, cause, s, reason in rows
+        ]
+
+    def trades(self, tape: int, first: int, last: int) -> list[Trade]:
+        """List the trades with ids `first` to `last`, ascending."""
+        rows = self.connection.execute(
+            f"SELECT {TRADE} FROM trade WHERE tape = ? AND seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608
+            (tape, first, last),
+        )
+        return [Trade(*row) for row in rows]
+
+    def trade_before(self, tape: int, seq: int) -> Trade | None:
+        """Give the newest trade with an id below `seq`."""
+        row = self.one(
+            f"SELECT {TRADE} FROM trade WHERE tape = ? AND seq < ? ORDER BY seq DESC LIMIT 1",  # noqa: S608
+            (tape, seq),
+        )
+        return Trade(*row) if row else None
+
+    def trade_after(self, tape: int, seq: int) -> Trade | None:
+        """Give the oldest trade with an id above `seq`."""
+        row = self.one(
+            f"SELECT {TRADE} FROM trade WHERE tape = ? AND seq > ? ORDER BY seq LIMIT 1",  # noqa: S608
+            (tape, seq),
+        )
+        return Trade(*row) if row else None
+
+    def minute(self, tape: int, start: int) -> MinuteRow | None:
+        """Give a minute that has trades."""
+        row = self.one("SELECT start, first_seq, last_seq FROM minute WHERE tape = ? AND start = ?", (tape, start))
+        return MinuteRow(*row) if row else None
+
+    def minute_from(self, tape: int, time: int) -> MinuteRow | None:
+        """Give the first minute with trades at or after a time."""
+        row = self.one(
+            "SELECT start, first_seq, last_seq FROM minute WHERE tape = ? AND start >= ? ORDER BY start LIMIT 1",
+            (tape, time),
+        )
+        return MinuteRow(*row) if row else None
+
+    def fold(self, tape: int, start: int) -> MinuteFold | None:
+        """Give the fold of a closed minute."""
+        folds = self.folds(tape, start, start + 1)
+        return folds[0] if folds else None
+
+    def folds(self, tape: int, start: int, end: int) -> list[MinuteFold]:
+        """List the folds of the closed minutes that begin in [start, end)."""
+        unit = self.scale_of(tape).unit
+        rows = self.connection.execute(
+            f"SELECT {FOLD} FROM minute WHERE tape = ? AND start >= ? AND start < ? "  # noqa: S608
+            "AND last_seq IS NOT NULL ORDER BY start",
+            (tape, start, end),
+        )
+        return [fold_of_row(row, unit) for row in rows]
+
+    def candle(self, instrument: str, start: int) -> Candle | None:
+        """Give the candle of a minute; revision -1 where the venue's bar is known and the minute not yet closed."""
+        return self._candle(instrument, "start = ?", (start,))
+
+    def candle_before(self, instrument: str, start: int) -> Candle | None:
+        """Give the newest candle with prices before a time."""
+        return self._candle(instrument, "start < ? AND close IS NOT NULL ORDER BY start DESC", (start,))
+
+    def oldest_candle(self, instrument: str) -> Candle | None:
+        """Give the oldest closed candle."""
+        return self._candle(instrument, "revision >= 0 ORDER BY start", ())
+
+    def newest_candle(self, instrument: str) -> Candle | None:
+        """Give the newest closed candle."""
+        return self._candle(instrument, "revision >= 0 ORDER BY start DESC", ())
+
+    def _candle(self, instrument: str, condition: str, params: tuple[int, ...]) -> Candle | None:
+        scale = self.scale(instrument)
+        row = self.one(
+            f"SELECT {CANDLE} FROM candle WHERE instrument = ? AND resolution = 1 AND {condition} LIMIT 1",  # noqa: S608
+            (scale.key, *params),
+        )
+        return candle_of_row(row, scale.unit) if row else None
+
+    def candles(self, instrument: str, start: int, end: int) -> list[Candle]:
+        """List the closed 1m candles that begin in [start, end)."""
+        scale = self.scale(instrument)
+        rows = self.connection.execute(
+            f"SELECT {CANDLE} FROM candle WHERE instrument = ? AND resolution = 1 "  # noqa: S608
+            "AND start >= ? AND start < ? AND revision >= 0 ORDER BY start",
+            (scale.key, start, end),
+        )
+        return [candle_of_row(row, scale.unit) for row in rows]
+
+    def trades_in(self, tape: int, start: int, end: int) -> Iterator[Trade]:
+        """Go through the trades with times in [start, end), by id."""
+        first = self.one("SELECT min(first_seq) FROM minute WHERE tape = ? AND start >= ? AND start < ?",
+                         (tape, start - start % MINUTE, end))[0]  # fmt: skip
+        if first is None:
+            return
+        beyond = self.minute_from(tape, end + MINUTE)
+        rows = self.connection.execute(
+            f"SELECT {TRADE} FROM trade WHERE tape = ? AND seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608
+            (tape, first, beyond.first_seq if beyond else 2**63 - 1),
+        )
+        for row in rows:
+            if start <= row[1] < end:
+                yield Trade(*row)
+
+    def revisions(self, instrument: str, start: int) -> list[tuple[Candle, int, str]]:
+        """List the former rows of a candle, each with when it was known and why it changed."""
+        rows = self.connection.execute(
+            "SELECT candle, known_at, cause FROM revision WHERE instrument = ? AND start = ? ORDER BY revision",
+            (self.scale(instrument).key, start),
+        )
+        return [(_former(blob), known_at, cause) for blob, known_at, cause in rows]
+
+    def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
+        """List kept events as (kind, subject, detail, at)."""
+        rows = self.connection.execute(
+            f"SELECT kind, subject, detail, at FROM event WHERE kind IN ({', '.join('?' * len(kinds))}) "  # noqa: S608
+            "AND at >= ? ORDER BY id",
+            (*kinds, since),
+        )
+        return [(kind, subject, msgspec.msgpack.decode(detail), at) for kind, subject, detail, at in rows]
+
+    def archive(self, name: str) -> str | None:
+        """Give the hash of an imported archive file, or None."""
+        row = self.one("SELECT sha256 FROM archive WHERE name = ?", (name,))
+        return row[0] if row else None
+
+    def counts(self, tape: int, first: int, last: int) -> int:
+        """Count the trades with ids `first` to `last`."""
+        row = self.one("SELECT count(*) FROM trade WHERE tape = ? AND seq BETWEEN ? AND ?", (tape, first, last))
+        return int(row[0])
+
+    def bar_counts(self, instrument: str, start: int, end: int) -> int:
+        """Count the venue's bars that begin in [start, end)."""
+        row = self.one(
+            "SELECT count(*) FROM candle WHERE instrument = ? AND resolution = 1 AND start >= ? AND start < ? "
+            "AND origin = 1",
+            (self.scale(instrument).key, start, end),
+        )
+        return int(row[0])
+
+    def version(self) -> int:
+        """Give a number that changes whenever somebody else has written."""
+        return int(self.one("PRAGMA data_version")[0])
+
+    def close(self) -> None:
+        """Close the store."""
+        self.connection.close()
+
+
+def _former(blob: bytes) -> Candle:
+    values = msgspec.msgpack.decode(blob)
+    for name in ("quote_volume", "taker_buy_quote_volume"):
+        values[name] = None if values[name] is None else int(values[name])
+    return msgspec.convert(values, Candle)

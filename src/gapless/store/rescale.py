@@ -1,0 +1,40 @@
+"""Rescales the rows of an instrument when its digits grow: exact, in one transaction, without a new epoch."""
+
+import sqlite3
+
+from gapless.errors import StoreError
+from gapless.model.number import INT64
+
+
+def rescale(connection: sqlite3.Connection, instrument: int, old: tuple[int, int], new: tuple[int, int]) -> None:
+    """Multiply prices and sizes of every stored row so that they mean the same with more digits.
+
+    `old` and `new` are (price_digits, size_digits). Ladders and former revisions of an instrument are dropped
+    and formed again from the trades when asked for.
+    """
+    price, size = 10 ** (new[0] - old[0]), 10 ** (new[1] - old[1])
+    tapes = "SELECT id FROM tape WHERE instrument = ?"
+    top = connection.execute(
+        f"SELECT max(price), max(size) FROM trade WHERE tape IN ({tapes})",  # noqa: S608
+        (instrument,),
+    ).fetchone()
+    volume = connection.execute("SELECT max(volume) FROM candle WHERE instrument = ?", (instrument,)).fetchone()
+    for value, factor in ((top[0], price), (top[1], size), (volume[0], size)):
+        if (value or 0) * factor > INT64:
+            raise StoreError(f"digits {new} are too many for what is stored: a value would pass 64 bits")
+    connection.execute(
+        f"UPDATE trade SET price = price * ?, size = size * ? WHERE tape IN ({tapes})",  # noqa: S608
+        (price, size, instrument),
+    )
+    bar = (
+        "open = open * :p, high = high * :p, low = low * :p, close = close * :p, volume = volume * :s, "
+        "quote_frac = quote_frac * :q, taker_buy_volume = taker_buy_volume * :s, "
+        "taker_buy_quote_frac = taker_buy_quote_frac * :q"
+    )
+    names = {"p": price, "s": size, "q": price * size, "i": instrument}
+    connection.execute(f"UPDATE candle SET {bar} WHERE instrument = :i", names)  # noqa: S608
+    connection.execute("DELETE FROM revision WHERE instrument = ?", (instrument,))
+    connection.execute(
+        f"UPDATE minute SET last_seq = NULL WHERE tape IN ({tapes})",  # noqa: S608
+        (instrument,),
+    )

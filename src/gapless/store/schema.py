@@ -1,0 +1,86 @@
+"""The schema, as forward-only numbered migrations; each runs in one transaction."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE instrument (
+        id INTEGER PRIMARY KEY,
+        environment TEXT NOT NULL,
+        name TEXT NOT NULL,            -- venue:symbol
+        price_digits INTEGER NOT NULL, -- of every row of the instrument
+        size_digits INTEGER NOT NULL,
+        described BLOB NOT NULL,       -- the Instrument, MessagePack
+        UNIQUE (environment, name)
+    ) STRICT;
+
+    CREATE TABLE tape (
+        id INTEGER PRIMARY KEY,
+        instrument INTEGER NOT NULL REFERENCES instrument,
+        kind TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        began INTEGER,
+        ended INTEGER,
+        UNIQUE (instrument, kind, epoch)
+    ) STRICT;
+
+    CREATE TABLE trade (
+        tape INTEGER NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, price INTEGER NOT NULL,
+        size INTEGER NOT NULL, side INTEGER NOT NULL, fills INTEGER NOT NULL, first_fill INTEGER NOT NULL,
+        received INTEGER NOT NULL,
+        PRIMARY KEY (tape, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE minute (
+        tape INTEGER NOT NULL, start INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER,
+        open INTEGER, high INTEGER, low INTEGER, close INTEGER, volume INTEGER,
+        quote_whole INTEGER, quote_frac INTEGER, trades INTEGER,
+        taker_buy_volume INTEGER, taker_buy_quote_whole INTEGER, taker_buy_quote_frac INTEGER,
+        first_id INTEGER, last_id INTEGER, ladder BLOB,
+        PRIMARY KEY (tape, start)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE candle (
+        instrument INTEGER NOT NULL, resolution INTEGER NOT NULL, start INTEGER NOT NULL,
+        open INTEGER, high INTEGER, low INTEGER, close INTEGER, volume INTEGER,
+        quote_whole INTEGER, quote_frac INTEGER, trades INTEGER,
+        taker_buy_volume INTEGER, taker_buy_quote_whole INTEGER, taker_buy_quote_frac INTEGER,
+        first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
+        state INTEGER NOT NULL, origin INTEGER NOT NULL, proof INTEGER NOT NULL, revision INTEGER NOT NULL,
+        marks INTEGER NOT NULL,        -- 1 edge, 2 border
+        PRIMARY KEY (instrument, resolution, start)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE revision (
+        instrument INTEGER NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL,
+        known_at INTEGER NOT NULL, cause TEXT NOT NULL, candle BLOB NOT NULL,
+        PRIMARY KEY (instrument, start, revision)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE coverage (
+        tape INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        evidence INTEGER NOT NULL, known_at INTEGER NOT NULL,
+        PRIMARY KEY (tape, first)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE wanted (
+        tape INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (tape, first)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE gap (
+        tape INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        opened INTEGER NOT NULL, closed INTEGER, cause TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (tape, first, last)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX gap_state ON gap (tape, state);
+
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, detail BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX event_at ON event (at);
+
+    CREATE TABLE archive (
+        name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, verified INTEGER NOT NULL, rows INTEGER NOT NULL,
+        imported_at INTEGER NOT NULL
+    ) STRICT;
+    """,
+)

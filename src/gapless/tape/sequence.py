@@ -1,0 +1,81 @@
+"""Puts events in order by the venue's own ids: what is new, what was doubled, what is missing."""
+
+from collections.abc import Sequence as Rows
+
+from msgspec import Struct
+
+from gapless.model import Evidence, Trade
+from gapless.tape.coverage import Coverage, Range
+
+
+class Arrival(Struct):
+    """What a batch of events brought: rows to keep, ranges now vouched for, and what was wrong with it."""
+
+    rows: list[Trade]
+    vouched: list[Range]
+    doubled: int = 0
+    in_order: bool = True
+
+
+class Sequence:
+    """The order of one tape, fed with runs of events as they arrive.
+
+    The fast path is one check of a whole run: it begins right after the newest id and has no break. Whatever
+    else comes is sorted out one by one against the coverage. An event of price 0 and size 0 is an id spent
+    without a trade: it is vouched for and gives no row.
+    """
+
+    __slots__ = ("coverage", "next")
+
+    def __init__(self, coverage: Coverage) -> None:
+        self.coverage = coverage
+        newest = coverage.newest
+        self.next: int | None = None if newest is None else newest + 1
+
+    def append(self, run: list[Trade]) -> Arrival:
+        """Take a run of streamed events; what comes late or twice is told apart from what is new."""
+        first, last = run[0].seq, run[-1].seq
+        if first == self.next and last - first + 1 == len(run) and _unbroken(run, first):
+            self.next = last + 1
+            self.coverage.add(first, last, Evidence.STREAM)
+            return Arrival(_traded(run), [(first, last)])
+        return self._sort_out(run)
+
+    def _sort_out(self, run: list[Trade]) -> Arrival:
+        coverage = self.coverage
+        fresh: dict[int, Trade] = {}
+        for trade in run:
+            if trade.seq not in coverage and trade.seq not in fresh:
+                fresh[trade.seq] = trade
+        rows = sorted(fresh.values(), key=lambda trade: trade.seq)
+        in_order = bool(rows) and rows[0].seq >= (self.next or 0)
+        vouched: list[Range] = []
+        for trade in rows:
+            if vouched and vouched[-1][1] + 1 == trade.seq:
+                vouched[-1] = (vouched[-1][0], trade.seq)
+            else:
+                vouched.append((trade.seq, trade.seq))
+        for first, last in vouched:
+            coverage.add(first, last, Evidence.STREAM)
+        if rows:
+            self.next = max(self.next or 0, rows[-1].seq + 1)
+        return Arrival(_traded(rows), vouched, len(run) - len(rows), in_order)
+
+    def fill(self, rows: Rows[Trade], vouched: Range, evidence: Evidence) -> Arrival:
+        """Take a page that vouches for a range of ids; rows already held are left out."""
+        first, last = vouched
+        coverage = self.coverage
+        new = [trade for trade in rows if first <= trade.seq <= last and trade.seq not in coverage]
+        coverage.add(first, last, evidence)
+        self.next = max(self.next or 0, last + 1)
+        return Arrival(_traded(new), [vouched], len(rows) - len(new), in_order=False)
+
+
+def _unbroken(run: list[Trade], first: int) -> bool:
+    return all(trade.seq == expected for expected, trade in enumerate(run, first))
+
+
+def _traded(run: list[Trade]) -> list[Trade]:
+    if all(trade.size for trade in run):
+        return run
+    return [trade for trade in run if trade.size]

@@ -1,0 +1,240 @@
+"""What Binance sends, one Struct a message, only the fields that are used.
+
+Prices and sizes are texts, ids and times are numbers (ms). Unknown keys are ignored; key order is not contractual.
+Documentation: developers.binance.com, USD-M futures "Websocket Market Streams", and binance-spot-api-docs.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+Pair = tuple[str, str]
+
+
+class AggTrade(Struct, gc=False, tag_field="e", tag="aggTrade"):
+    """`{"e":"aggTrade","E":1785048482872,"a":300238285,"s":"BTCUSDT","p":"64346.70","q":"0.0200","nq":"0.0200",
+    "f":521512568,"l":521512568,"T":1785048482718,"m":false,"st":1}`; USD-M `/market`, spot without nq and st.
+    """
+
+    a: int
+    p: str
+    q: str
+    f: int
+    l: int
+    T: int
+    m: bool
+
+
+class TradeEvent(Struct, gc=False, tag_field="e", tag="trade"):
+    """`{"e":"trade","E":1789191815354,"T":1789191815354,"s":"BTCUSDT","t":8072551060,"p":"77199.90","q":"0.005",
+    "X":"MARKET","m":true,"st":1}`; USD-M `/public` (undocumented there), spot without X and st.
+    """
+
+    t: int
+    p: str
+    q: str
+    T: int
+    m: bool
+
+
+class KlineBody(Struct):
+    """The `k` of a kline event; `f` and `L` are -1 where nothing traded."""
+
+    t: int
+    i: str
+    f: int
+    L: int
+    o: str
+    c: str
+    h: str
+    l: str
+    v: str
+    n: int
+    x: bool
+    q: str
+    V: str
+    Q: str
+
+
+class Kline(Struct, tag_field="e", tag="kline"):
+    """`{"e":"kline","E":1785048540333,"s":"BTCUSDT","k":{"t":1785048480000, "T":1785048539999, "s":"BTCUSDT",
+    "i":"1m", "f":521512559, "L":521512793, "o":"64346.70", ..., "n":235, "x":true, ...}}`.
+    """
+
+    E: int
+    k: KlineBody
+
+
+class Ticker24(Struct, tag_field="e", tag="24hrTicker"):
+    """`{"e":"24hrTicker","E","s","p","P","w","c","Q","o","h","l","v","q","O","C","F","L","n","st"}`."""
+
+    E: int
+    P: str
+    c: str
+    o: str
+    h: str
+    l: str
+    v: str
+    q: str
+    F: int
+    L: int
+    n: int
+
+
+class BookTicker(Struct, tag_field="e", tag="bookTicker"):
+    """`{"e":"bookTicker","u":11538015451847,"s":"BTCUSDT","b":"77199.90","B":"5.832","a":"77200.00","A":"12.001",
+    "T":1789191814815,"E":1789191814815}`.
+    """
+
+    u: int
+    b: str
+    B: str
+    a: str
+    A: str
+    T: int = 0
+
+
+class DepthUpdate(Struct, tag_field="e", tag="depthUpdate"):
+    """`{"e":"depthUpdate","E":1785048482829,"T":1785048482718,"s":"BTCUSDT","U":359220619477,"u":359220619477,
+    "pu":359220613550,"b":[],"a":[["64346.70","589.8041"]]}`; spot has neither T nor pu.
+    """
+
+    E: int
+    U: int
+    u: int
+    b: list[Pair]
+    a: list[Pair]
+    pu: int | None = None
+
+
+class ServerShutdown(Struct, tag_field="e", tag="serverShutdown"):
+    """`{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}`, spot only."""
+
+    E: int
+
+
+Event = AggTrade | TradeEvent | Kline | Ticker24 | BookTicker | DepthUpdate | ServerShutdown
+
+
+class SpotBookTicker(Struct):
+    """`{"u","s","b","B","a","A"}`: spot's best bid and ask carry no event name and no time."""
+
+    u: int
+    b: str
+    B: str
+    a: str
+    A: str
+    T: int = 0
+
+
+class Refusal(Struct):
+    """`{"code":2,"msg":"Invalid request: ..."}`."""
+
+    code: int = 0
+    msg: str = ""
+
+
+class Frame(Struct):
+    """A combined frame `{"stream":..,"data":..}`, or a reply to a control message (then `stream` is empty)."""
+
+    stream: str = ""
+    data: Event | None = None
+    id: int | str | None = None
+    result: Any = None
+    code: int | None = None
+    msg: str = ""
+    error: Refusal | None = None
+
+
+class BookFrame(Struct):
+    """A combined frame of spot's best bid and ask."""
+
+    stream: str
+    data: SpotBookTicker
+
+
+class AggRow(Struct):
+    """A row of REST aggTrades: `{"a","p","q","nq","f","l","T","m"}`."""
+
+    a: int
+    p: str
+    q: str
+    f: int
+    l: int
+    T: int
+    m: bool
+
+
+class TradeRow(Struct):
+    """A row of REST trades and historicalTrades: `{id,price,qty,quoteQty,time,isBuyerMaker}`."""
+
+    id: int
+    price: str
+    qty: str
+    time: int
+    isBuyerMaker: bool
+
+
+KlineRow = tuple[int, str, str, str, str, str, int, str, int, str, str, Any]
+"""`[openTime,"o","h","l","c","vol",closeTime,"quoteVol",nTrades,"takerBuyBase","takerBuyQuote","ignore"]`."""
+
+
+class TickerRow(Struct):
+    """A row of REST ticker/24hr."""
+
+    symbol: str
+    priceChangePercent: str
+    lastPrice: str
+    openPrice: str
+    highPrice: str
+    lowPrice: str
+    volume: str
+    quoteVolume: str
+    closeTime: int
+    firstId: int
+    lastId: int
+    count: int
+
+
+class DepthReply(Struct):
+    """`{"lastUpdateId","E","T","bids","asks"}`; spot has neither E nor T."""
+
+    lastUpdateId: int
+    bids: list[Pair]
+    asks: list[Pair]
+    E: int = 0
+
+
+class Filter(Struct):
+    """One filter of exchangeInfo, the two of them that give digits."""
+
+    filterType: str
+    tickSize: str = ""
+    stepSize: str = ""
+
+
+class SymbolInfo(Struct):
+    """A symbol of exchangeInfo."""
+
+    symbol: str
+    status: str
+    baseAsset: str
+    quoteAsset: str
+    filters: list[Filter]
+    contractType: str = ""
+    pricePrecision: int | None = None
+    quantityPrecision: int | None = None
+    onboardDate: int | None = None
+    deliveryDate: int | None = None
+
+
+class ExchangeInfo(Struct):
+    """The reply of exchangeInfo."""
+
+    symbols: list[SymbolInfo]
+
+
+class ServerTime(Struct):
+    """`{"serverTime":1499827319559}`."""
+
+    serverTime: int
