@@ -79,6 +79,25 @@ class MinuteRow(Struct, frozen=True):
     last_seq: int | None
 
 
+class LogEntry(Struct, frozen=True):
+    """One thing that a commit brought.
+
+    `kind` is `trades` (`first` to `last` are ids that became held), `candle` (`first` is its start, `last` its
+    revision) or `gap` (`first` to `last` are its ids; a gap that was named or filled). `item` counts within the
+    commit: an entry of trades takes one item an id. `late` marks what was repaired or revised afterwards.
+    """
+
+    number: int
+    item: int
+    kind: str
+    instrument: str
+    tape: int
+    first: int
+    last: int
+    late: bool
+    known_at: int
+
+
 class Reads(Protocol):
     """What can be asked of the ledger and the rows, also in the middle of a transaction."""
 
@@ -134,6 +153,11 @@ class Transaction(Reads, Protocol):
     def put_candle(self, instrument: str, candle: Candle, former: Candle | None, cause: str, known_at: int) -> None:
         """Insert or replace a candle; a former row is kept as the revision that it was."""
 
+    def put_log(
+        self, kind: str, instrument: str, tape: int, ids: tuple[int, int], *, late: bool, known_at: int
+    ) -> None:
+        """Note in the log what this commit brings, after what it noted before."""
+
     def put_gap(self, gap: Gap) -> None:
         """Insert a gap, or update the one of the same ids."""
 
@@ -176,6 +200,15 @@ class TapeReader(Reads, Protocol):
 
     def revisions(self, instrument: str, start: int) -> list[tuple[Candle, int, str]]:
         """List the former rows of a candle, each with when it was known and why it changed."""
+
+    def log_after(self, number: int, item: int, limit: int) -> list[LogEntry]:
+        """List what came after (commit number, item), oldest first; the first entry may begin before `item`."""
+
+    def log_span(self) -> tuple[int, int]:
+        """Give the oldest and newest commit number of the log, (0, 0) when it is empty."""
+
+    def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:
+        """Give a closed candle as it stood after a commit."""
 
     def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
         """List kept events as (kind, subject, detail, at)."""

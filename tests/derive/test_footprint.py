@@ -131,6 +131,7 @@ def test_a_range_of_far_too_many_rows_is_refused_in_one_sentence():
         ([39, 40], 2),
         ([38, 40], 1),
         ([9_999] * 60 + [39] * 50, 1),
+        ([9_999] + [38] * 25 + [40] * 25, 1),
         ([39] * 60 + [40] * 26 + [39] * 24, 2),
     ],
 )
@@ -166,6 +167,11 @@ def test_a_zero_opposite_qualifies_unless_switched_off():
     rows = rows_from((0, 50), (0, 0), (50, 0))
     assert imbalances(rows, settings=SETTINGS) == [Imbalance(100, 1, 50, 0), Imbalance(102, -1, 50, 0)]
     assert imbalances(rows, settings=FootprintSettings(imbalance_zero_opposite=False)) == []
+
+
+def test_rows_without_a_trade_do_not_lower_the_minimum_of_an_imbalance():
+    rows = rows_from((0, 9), (0, 0), (0, 0), (0, 0), (10, 0), (20, 0))  # median of 9 10 20
+    assert imbalances(rows, settings=SETTINGS) == [Imbalance(104, -1, 10, 0), Imbalance(105, -1, 20, 0)]
 
 
 def test_volume_without_a_side_makes_no_imbalance_but_raises_the_median():
@@ -217,7 +223,7 @@ def test_absorption_needs_volume_at_the_extreme_and_a_close_back_inside():
 def test_absorption_at_the_low_is_the_mirror_and_no_row_belongs_to_both_extremes():
     rows = rows_from((25, 0), (1, 1), (1, 1), (5, 5))
     assert absorptions(rows, low=100, high=103, close=101, settings=SETTINGS) == [Finding("absorption", "low", 1, 25)]
-    assert absorptions(rows_from((25, 25)), low=100, high=109, close=105, settings=SETTINGS) == []
+    assert absorptions(rows_from((0, 1), (0, 9), (1, 0)), low=100, high=102, close=101, settings=SETTINGS) == []
 
 
 def test_absorption_is_not_judged_without_a_close():
@@ -258,9 +264,11 @@ def test_a_divergence_never_reaches_over_the_start_of_a_session():
     assert divergences(bars, window=1) == []
 
 
-def test_of_equal_highs_the_latest_is_compared():
-    bars = [DeltaBar(10, 5, 8), DeltaBar(10, 5, -7), DeltaBar(11, 5, 2)]
-    assert divergences(bars, window=2) == []
+def test_of_equal_extremes_the_latest_is_compared():
+    highs = [DeltaBar(10, 5, 8), DeltaBar(10, 6, -7), DeltaBar(11, 6, 2)]
+    assert divergences(highs, window=2) == []
+    lows = [DeltaBar(10, 5, -8), DeltaBar(10, 5, 7), DeltaBar(10, 4, -2)]
+    assert divergences(lows, window=2) == []
 
 
 def test_a_footprint_is_a_value():

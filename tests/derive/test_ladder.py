@@ -13,7 +13,8 @@ from gapless.model.tape import Trade
 
 SIZES = st.integers(1, 1_000) | st.integers(1, 2**63 - 1)
 TRADES = st.lists(
-    st.tuples(st.integers(-50, 50), SIZES, st.sampled_from([1, -1, 0]), st.integers(1, 9)), max_size=60
+    st.tuples(st.integers(-2, 2) | st.integers(-50, 50), SIZES, st.sampled_from([1, -1, 0]), st.integers(1, 9)),
+    max_size=60,
 ).map(lambda rows: [Trade(i, i, *row, i, 0) for i, row in enumerate(rows)])
 
 
@@ -59,6 +60,11 @@ def test_merging_shifts_the_bounds_by_the_delta_before():
     first = ladder_of([trade(100, 10, -1)])
     second = ladder_of([trade(100, 4, -1), trade(99, 30, 1), trade(99, 1, -1)])
     assert merge([first, second]) == Ladder((99, 100), (1, 14), (30, 0), (0, 0), (2, 2), 15, -14, 16)
+
+
+def test_merging_adds_up_every_column():
+    ladder = Ladder((7,), (1,), (2,), (3,), (4,), 1, -1, 1)
+    assert merge([ladder, ladder, ladder]) == Ladder((7,), (3,), (6,), (9,), (12,), 3, -1, 3)
 
 
 def test_no_trades_are_an_empty_ladder_that_merges_without_effect():

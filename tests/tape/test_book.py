@@ -141,6 +141,16 @@ def test_a_live_book_is_renewed_by_a_snapshot_that_lags_the_stream():
     assert (book.last, book.top(9)) == (103, ([(6, 1), (5, 9), (4, 9)], [(11, 3)]))
 
 
+def test_a_live_book_is_renewed_again_and_never_put_back():
+    book = live(100)
+    assert book.snapshot(DepthSnapshot(99, 0, [(10, 1)], [(11, 3)])) is BookEvent.OLD
+    assert (book.last, book.top(9)[0]) == (100, [(10, 1), (9, 2)])
+    book.diff(spot(101, 103, bids=[(10, 5)]))
+    for size in (1, 2):
+        assert book.snapshot(DepthSnapshot(101, 0, [(10, 1), (8, size)], [(11, 3)])) is BookEvent.JOINED
+        assert (book.last, book.top(9)[0]) == (103, [(10, 5), (8, size)])
+
+
 def test_a_full_buffer_forgets_the_oldest_and_then_refuses_a_snapshot_that_needs_them():
     book = Book(keep=2)
     for last in (101, 102, 103):

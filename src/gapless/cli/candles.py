@@ -58,7 +58,7 @@ def candles(
         start=begin,
         end=until,
         last=last,
-        basis=basis,
+        basis=basis,  # type: ignore[arg-type]
         live=live,  # type: ignore[arg-type]
     )
     rows = list(candle_rows(answer, epoch=epoch))

@@ -18,9 +18,13 @@ def sim(
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market and of the faults.")] = 1,
     instruments: Annotated[int, typer.Option(help="Number of synthetic instruments.")] = 8,
     faults: Annotated[str, typer.Option(help="none, calm, storm, or a TOML file of faults.")] = "none",
-    journal: Annotated[Path | None, typer.Option(help="Append what happened, and at the end the truth, to this file.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Append what happened, and at the end the truth, to this file.")
+    ] = None,
     at: Annotated[str | None, typer.Option(help="Market time at the start: ISO 8601 (UTC) or epoch.")] = None,
-    world: Annotated[Path | None, typer.Option(help="Keep (market time, wall time) here, so that a restart goes on.")] = None,
+    world: Annotated[
+        Path | None, typer.Option(help="Keep (market time, wall time) here, so that a restart goes on.")
+    ] = None,
     api_key: Annotated[str, typer.Option(help="The key that historicalTrades of USD-M accepts.")] = "sim-key",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when listening.")] = False,
 ) -> None:

@@ -27,7 +27,7 @@ def imbalances(rows: Sequence[Row], *, settings: FootprintSettings) -> list[Imba
     for row, bid_below, ask_above in zip(rows, bids_below, asks_above, strict=False):
         for side, volume, opposite in ((1, row.ask, bid_below), (-1, row.bid, ask_above)):
             outweighs = 100 * volume >= settings.imbalance_percent * opposite
-            if volume and 2 * volume >= minimum and outweighs and (opposite or settings.imbalance_zero_opposite):
+            if 2 * volume >= minimum and outweighs and (opposite or settings.imbalance_zero_opposite):
                 found.append(Imbalance(row.price, side, volume, opposite))
     return found
 
@@ -65,10 +65,10 @@ def absorptions(rows: Sequence[Row], *, low: int, high: int, close: int, setting
     way_back = {"high": high - close, "low": close - low}
     found = []
     for end, attack in _attacks(rows):
-        returned = high > low and 100 * way_back[end] >= settings.absorption_return_percent * (high - low)
+        returned = 100 * way_back[end] >= settings.absorption_return_percent * (high - low)
         outer = attack[: min(settings.absorption_rows, len(rows) // 2)]
         for count, volume in enumerate(accumulate(outer), start=1):
-            if returned and volume and 200 * volume >= minimum:  # 200: per cent of twice the median
+            if returned and 200 * volume >= minimum:  # 200: per cent of twice the median
                 found.append(Finding("absorption", end, count, volume))
                 break
     return found

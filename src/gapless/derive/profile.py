@@ -25,7 +25,7 @@ def value_area(totals: Sequence[int], *, percent: int = 70, rows_per_step: int =
     while 100 * reached < wanted:
         above = sum(totals[high : high + rows_per_step])
         below = sum(totals[max(0, low - rows_per_step) : low])
-        if high < len(totals) and (above >= below or low == 0):
+        if high < len(totals) and above >= below:
             high, reached = min(len(totals), high + rows_per_step), reached + above
         else:
             low, reached = max(0, low - rows_per_step), reached + below

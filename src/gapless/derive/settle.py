@@ -37,7 +37,7 @@ class Commit(Struct, kw_only=True):
     bars: list[tuple[str, list[Bar]]] = field(default_factory=list)
     vouched: list[Vouched] = field(default_factory=list)
     wanted: list[tuple[Tape, int, int]] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[tuple[Tape, Gap]] = field(default_factory=list)
     folds: dict[tuple[int, int], MinuteFold] = field(default_factory=dict)
     due: list[tuple[str, int]] = field(default_factory=list)
 
@@ -69,13 +69,13 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         tx.add_trades(tape.id, rows)
         stale |= _index(tx, tape, rows)
     for vouch in commit.vouched:
-        _vouch(tx, vouch, commit.known_at)
+        _vouch(tx, vouch, commit)
     for tape, first, last in commit.wanted:
         tx.put_wanted(tape.id, joined_ranges([*tx.wanted(tape.id), (first, last)]))
-    for gap in commit.gaps:
-        tx.put_gap(gap)
+    for tape, gap in commit.gaps:
+        _name(tx, tape, gap, commit.known_at)
     for vouch in commit.vouched:
-        result.repaired += _filled(tx, vouch, commit.known_at)
+        result.repaired += _filled(tx, vouch, commit)
         primary = commit.primary.get(vouch.tape.instrument)
         if primary and primary.id == vouch.tape.id:
             candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
@@ -111,21 +111,33 @@ def _index(tx: Transaction, tape: Tape, rows: list[Trade]) -> set[tuple[int, int
     return stale
 
 
-def _vouch(tx: Transaction, vouch: Vouched, known_at: int) -> None:
-    touching = tx.spans(vouch.tape.id, vouch.first, vouch.last)
+def _vouch(tx: Transaction, vouch: Vouched, commit: Commit) -> None:
+    tape = vouch.tape
+    touching = tx.spans(tape.id, vouch.first, vouch.last)
     after = merged(touching, Span(vouch.first, vouch.last, vouch.evidence))
-    if after != touching:
-        tx.put_spans(vouch.tape.id, touching, after, known_at)
+    if after == touching:
+        return
+    tx.put_spans(tape.id, touching, after, commit.known_at)
+    if tape.kind == "bars":
+        return
+    late = vouch.evidence is not Evidence.STREAM or any(span.first > vouch.last for span in touching)
+    for new in without((vouch.first, vouch.last), touching):
+        tx.put_log("trades", tape.instrument, tape.id, new, late=late, known_at=commit.known_at)
 
 
-def _filled(tx: Transaction, vouch: Vouched, known_at: int) -> list[Gap]:
+def _name(tx: Transaction, tape: Tape, gap: Gap, known_at: int) -> None:
+    tx.put_gap(gap)
+    tx.put_log("gap", tape.instrument, tape.id, (gap.first, gap.last), late=False, known_at=known_at)
+
+
+def _filled(tx: Transaction, vouch: Vouched, commit: Commit) -> list[Gap]:
     filled = []
     for gap in tx.gaps(vouch.tape.id, "open"):
         if gap.last < vouch.first or gap.first > vouch.last:
             continue
         if not without((gap.first, gap.last), tx.spans(gap.tape, gap.first, gap.last)):
-            done = replace(gap, state="repaired", closed=known_at)
-            tx.put_gap(done)
+            done = replace(gap, state="repaired", closed=commit.known_at)
+            _name(tx, vouch.tape, done, commit.known_at)
             filled.append(done)
     return filled
 
@@ -205,5 +217,8 @@ class _Judged:
             return None
         kept = former if former and former.revision >= 0 and fresh.revision > former.revision else None
         self.tx.put_candle(self.instrument, fresh, kept, self.commit.cause, self.commit.known_at)
-        unchanged = former is not None and fresh.revision == former.revision
-        return None if unchanged else Change(self.instrument, fresh, kept)
+        if former is not None and fresh.revision == former.revision:
+            return None
+        mark = (fresh.start, fresh.revision)
+        self.tx.put_log("candle", self.instrument, 0, mark, late=kept is not None, known_at=self.commit.known_at)
+        return Change(self.instrument, fresh, kept)

@@ -52,10 +52,10 @@ class Journal:
             with path.open("ab") as file:
                 file.write(b"\n")
 
-    def write(self, kind: str, **fields: Any) -> None:
+    def write(self, line: str, /, **fields: Any) -> None:
         """Appends one line and flushes it."""
         if self._file is not None:
-            self._file.write(msgspec.json.encode({"t": kind, **fields}) + b"\n")
+            self._file.write(msgspec.json.encode({"t": line, **fields}) + b"\n")
             self._file.flush()
 
     def offer(self, symbol: str, tape: str, number: int) -> None:

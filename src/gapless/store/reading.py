@@ -20,8 +20,8 @@ from gapless.model import (
     Tape,
     Trade,
 )  # fmt: skip
-from gapless.ports import MinuteRow
-from gapless.store.rows import CANDLE, FOLD, TRADE, candle_of_row, fold_of_row
+from gapless.ports import LogEntry, MinuteRow
+from gapless.store.rows import CANDLE, FOLD, TRADE, candle_of_plain, candle_of_row, fold_of_row
 
 _INSTRUMENT = msgspec.msgpack.Decoder(Instrument)
 _EVIDENCE = {int(evidence): evidence for evidence in Evidence}
@@ -263,7 +263,37 @@ class Reading:
             "SELECT candle, known_at, cause FROM revision WHERE instrument = ? AND start = ? ORDER BY revision",
             (self.scale(instrument).key, start),
         )
-        return [(_former(blob), known_at, cause) for blob, known_at, cause in rows]
+        return [(candle_of_plain(msgspec.msgpack.decode(blob)), known_at, cause) for blob, known_at, cause in rows]
+
+    def log_after(self, number: int, item: int, limit: int) -> list[LogEntry]:
+        """List what came after (commit number, item), oldest first; the first entry may begin before `item`."""
+        rows = self.connection.execute(
+            "SELECT number, item, kind, name, tape, first, last, late, known_at FROM log "
+            "JOIN instrument ON instrument.id = log.instrument "
+            "WHERE environment = ? AND (number, item) >= (?, coalesce((SELECT max(item) FROM log WHERE number = ? "
+            "AND item <= ?), 0)) ORDER BY number, item LIMIT ?",
+            (self.environment(), number, number, item, limit),
+        )
+        entries = [
+            LogEntry(n, i, kind, name, tape, a, b, bool(late), at) for n, i, kind, name, tape, a, b, late, at in rows
+        ]
+        return [entry for entry in entries if entry.number > number or _last_item(entry) > item]
+
+    def log_span(self) -> tuple[int, int]:
+        """Give the oldest and newest commit number of the log, (0, 0) when it is empty."""
+        oldest, newest = self.one("SELECT min(number), max(number) FROM log")
+        return (oldest or 0, newest or 0)
+
+    def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:
+        """Give a closed candle as it stood after a commit."""
+        scale = self.scale(instrument)
+        former = self.one(
+            "SELECT candle FROM revision WHERE instrument = ? AND start = ? AND written <= ? AND replaced > ?",
+            (scale.key, start, number, number),
+        )
+        if former:
+            return candle_of_plain(msgspec.msgpack.decode(former[0]))
+        return self._candle(instrument, "start = ? AND written <= ? AND revision >= 0", (start, number))
 
     def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
         """List kept events as (kind, subject, detail, at)."""
@@ -302,8 +332,5 @@ class Reading:
         self.connection.close()
 
 
-def _former(blob: bytes) -> Candle:
-    values = msgspec.msgpack.decode(blob)
-    for name in ("quote_volume", "taker_buy_quote_volume"):
-        values[name] = None if values[name] is None else int(values[name])
-    return msgspec.convert(values, Candle)
+def _last_item(entry: LogEntry) -> int:
+    return entry.item + (entry.last - entry.first if entry.kind == "trades" else 0)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from msgspec.structs import astuple
+from msgspec import convert
+from msgspec.structs import asdict, astuple
 
 from gapless.model import Bar, Candle, MinuteFold, Origin, Proof, State, Trade
 
@@ -83,3 +84,17 @@ def candle_of_row(row: tuple[Any, ...], unit: int) -> Candle:
 def fold_of_row(row: tuple[Any, ...], unit: int) -> MinuteFold:
     """Read the columns of `FOLD` as a fold."""
     return MinuteFold(bar_of_row(row, unit), row[14], row[15], row[16])
+
+
+_WIDE = ("quote_volume", "taker_buy_quote_volume")  # MessagePack stops at 64 bits and a quote sum does not
+
+
+def plain_candle(candle: Candle) -> dict[str, Any]:
+    """Lay a former candle out for MessagePack."""
+    values = asdict(candle)
+    return values | {name: None if values[name] is None else str(values[name]) for name in _WIDE}
+
+
+def candle_of_plain(values: dict[str, Any]) -> Candle:
+    """Read what `plain_candle` wrote."""
+    return convert(values | {n: None if values[n] is None else int(values[n]) for n in _WIDE}, Candle)

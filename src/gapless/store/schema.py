@@ -46,13 +46,23 @@ MIGRATIONS: tuple[str, ...] = (
         first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
         state INTEGER NOT NULL, origin INTEGER NOT NULL, proof INTEGER NOT NULL, revision INTEGER NOT NULL,
         marks INTEGER NOT NULL,        -- 1 edge, 2 border
+        written INTEGER NOT NULL,      -- the commit that wrote it
         PRIMARY KEY (instrument, resolution, start)
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE revision (
         instrument INTEGER NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL,
+        written INTEGER NOT NULL,      -- the commit that wrote it
+        replaced INTEGER NOT NULL,     -- the commit that replaced it
         known_at INTEGER NOT NULL, cause TEXT NOT NULL, candle BLOB NOT NULL,
         PRIMARY KEY (instrument, start, revision)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE log (                 -- what each commit brought, in order: the stream's cursors point here
+        number INTEGER NOT NULL, item INTEGER NOT NULL, kind TEXT NOT NULL,
+        instrument INTEGER NOT NULL, tape INTEGER NOT NULL,
+        first INTEGER NOT NULL, last INTEGER NOT NULL, late INTEGER NOT NULL, known_at INTEGER NOT NULL,
+        PRIMARY KEY (number, item)
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE coverage (

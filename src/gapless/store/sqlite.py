@@ -13,7 +13,7 @@ from gapless.errors import BadInput, StoreBusy, StoreError, UnknownName
 from gapless.model import Candle, Environment, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
 from gapless.ports import MinuteRow
 from gapless.store.reading import Reading
-from gapless.store.rows import CANDLE, FOLD, bar_params, candle_params, trade_params
+from gapless.store.rows import CANDLE, FOLD, bar_params, candle_params, plain_candle, trade_params
 from gapless.store.schema import MIGRATIONS
 
 R = TypeVar("R")
@@ -52,7 +52,7 @@ class SqliteStore(Reading):
     def __init__(self, path: str, *, environment: Environment | None = None, readonly: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._readonly = readonly
+        self._number = self._item = 0
         connection = connect(path, readonly=readonly)
         try:
             _migrate(connection, path, readonly=readonly)
@@ -69,6 +69,7 @@ class SqliteStore(Reading):
         with self._lock:
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
+                self._number = self._item = 0
                 try:
                     result = work(self)
                     self.connection.execute("COMMIT")
@@ -80,6 +81,24 @@ class SqliteStore(Reading):
                 return result
             except sqlite3.OperationalError as error:
                 raise _explained(error, self.path) from error
+
+    @property
+    def number(self) -> int:
+        """The number of the commit in progress."""
+        if not self._number:
+            self._number = int(self.one("SELECT coalesce(max(number), 0) + 1 FROM log")[0])
+        return self._number
+
+    def put_log(
+        self, kind: str, instrument: str, tape: int, ids: tuple[int, int], *, late: bool, known_at: int
+    ) -> None:
+        """Note in the log what this commit brings, after what it noted before."""
+        key = self.scale(instrument).key
+        self.connection.execute(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self.number, self._item, kind, key, tape, *ids, late, known_at),
+        )
+        self._item += ids[1] - ids[0] + 1 if kind == "trades" else 1
 
     def put_instrument(self, instrument: Instrument) -> None:
         """Insert or update an instrument; digits only ever grow, and stored rows are rescaled exactly."""
@@ -187,17 +206,19 @@ class SqliteStore(Reading):
     def put_candle(self, instrument: str, candle: Candle, former: Candle | None, cause: str, known_at: int) -> None:
         """Insert or replace a candle; a former row is kept as the revision that it was."""
         scale = self.scale(instrument)
-        values = candle_params(candle, scale.unit)
-        marks = ", ".join("?" * (len(values) + 2))
-        self.connection.execute(
-            f"INSERT OR REPLACE INTO candle (instrument, resolution, {CANDLE}) VALUES ({marks})",  # noqa: S608
-            (scale.key, 1, *values),
-        )
         if former is not None:
             self.connection.execute(
-                "INSERT OR REPLACE INTO revision VALUES (?, ?, ?, ?, ?, ?)",
-                (scale.key, former.start, former.revision, known_at, cause, _PACK.encode(_plain(former))),
-            )
+                "INSERT OR REPLACE INTO revision SELECT ?, ?, ?, written, ?, ?, ?, ? FROM candle "
+                "WHERE instrument = ? AND resolution = 1 AND start = ?",
+                (scale.key, former.start, former.revision, self.number, known_at, cause,
+                 _PACK.encode(plain_candle(former)), scale.key, former.start),
+            )  # fmt: skip
+        values = candle_params(candle, scale.unit)
+        marks = ", ".join("?" * (len(values) + 3))
+        self.connection.execute(
+            f"INSERT OR REPLACE INTO candle (instrument, resolution, {CANDLE}, written) VALUES ({marks})",  # noqa: S608
+            (scale.key, 1, *values, self.number),
+        )
 
     def put_gap(self, gap: Gap) -> None:
         """Insert a gap, or update the one of the same ids."""
@@ -223,14 +244,6 @@ class SqliteStore(Reading):
 def _insert_trades(rows: int) -> str:
     group = "(" + ", ".join("?" * _TRADE_COLUMNS) + ")"
     return "INSERT OR IGNORE INTO trade VALUES " + ", ".join([group] * rows)  # noqa: S608
-
-
-def _plain(candle: Candle) -> dict[str, Any]:
-    values = msgspec.structs.asdict(candle)
-    # MessagePack stops at 64 bits and a quote sum does not.
-    for name in ("quote_volume", "taker_buy_quote_volume"):
-        values[name] = None if values[name] is None else str(values[name])
-    return values
 
 
 def _migrate(connection: sqlite3.Connection, path: str, *, readonly: bool) -> None:

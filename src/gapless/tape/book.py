@@ -54,7 +54,7 @@ class _Half:
         self.edge: int | None = None
 
     def load(self, levels: Levels, *, limit: int | None) -> None:
-        self.sizes = {self.sign * price: size for price, size in levels if size}
+        self.sizes = {self.sign * price: size for price, size in levels}
         self.keys = sorted(self.sizes)
         self.edge = self.keys[0] if limit is not None and self.keys and len(levels) >= limit else None
 
@@ -123,7 +123,6 @@ class Book:
         self._bids.load(snapshot.bids, limit=snapshot.limit)
         self._asks.load(snapshot.asks, limit=snapshot.limit)
         self.state, self.last, self.time = BookState.LIVE, snapshot.last, snapshot.time
-        self._kept = deque(later, maxlen=self._kept.maxlen)
         for diff in later:
             self._change(diff)
         return self._judge(BookEvent.JOINED)
