@@ -164,9 +164,7 @@ class BarSource:
         while at <= upto:
             if at % HOUR == 0 and at + HOUR + SETTLED <= upto:
                 if at not in self._hours:
-                    minutes = [self._piece(minute, minute + MINUTE, upto) for minute in range(at, at + HOUR, MINUTE)]
-                    held = [bar for bar in minutes if bar is not None]
-                    self._hours[at] = merge(held, at) if held else None
+                    self._hours[at] = self._hour(at, upto)
                     if len(self._hours) > 48:
                         self._hours.popitem(last=False)
                 pieces.append(self._hours[at])
@@ -176,6 +174,17 @@ class BarSource:
                 at += MINUTE
         known = [bar for bar in pieces if bar is not None]
         return merge(known, start) if known else None
+
+    def adopt_hours(self, other: BarSource) -> None:
+        """Takes over the hours that an equal source has already folded."""
+        self._hours.update(other._hours)
+
+    def _hour(self, at: int, upto: int) -> Bar | None:
+        if not self.official:
+            return fold(self._fills.cut(self._fills.timed(at), self._fills.timed(at + HOUR)), at)
+        minutes = [self._piece(minute, minute + MINUTE, upto) for minute in range(at, at + HOUR, MINUTE)]
+        held = [bar for bar in minutes if bar is not None]
+        return merge(held, at) if held else None
 
     def _piece(self, start: int, end: int, upto: int) -> Bar | None:
         whole = end - start == MINUTE

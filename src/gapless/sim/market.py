@@ -73,6 +73,7 @@ class Symbol:
     began_ms: int
     recorded: dict[str, list[Frame]] = field(default_factory=dict)
     book: Book | None = None
+    warm: bool = True  # a day's ticker can be had at once
 
 
 @dataclass(slots=True)
@@ -82,5 +83,5 @@ class Market:
     symbols: dict[str, Symbol]
     start_ms: int
     end_ms: int | None
-    archives: bool = False
+    seed: int | None = None  # of a synthetic market
     broadcast: dict[str, list[Frame]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from gapless.sim.bars import CLOSE_DELAY, MINUTE
 from gapless.sim.binance.names import StreamName, parse_name
@@ -19,6 +20,7 @@ from gapless.sim.journal import Journal
 from gapless.sim.limits import Limiter
 from gapless.sim.market import Market
 
+TICKERS = ("ticker", "miniTicker")
 STARTERS = ("trade", "aggTrade")
 
 
@@ -39,6 +41,7 @@ class Hub:
         self.subscribers: dict[str, dict[int, Connection]] = {}
         self.delivered: Counter[str] = Counter()
         self.strikes = Strikes(faults, self.delivered, self.subscribers, self.connections)
+        self.on_cold: Callable[[], None] | None = None  # asked to make tickers ready
         self.ended = False
         self.now = clock.now()
         self.finishing = False
@@ -60,6 +63,8 @@ class Hub:
                 self.sources[text] = source
                 self.names[text] = name
             self.subscribers.setdefault(text, {})[connection.number] = connection
+            if name.kind in TICKERS and self.on_cold is not None:
+                self.on_cold()
             if name.kind in STARTERS and not self.clock.playing and not self.ended:
                 self.clock.play()
                 self.now = self.clock.start_ms - 1
@@ -105,8 +110,6 @@ class Hub:
         events: list[Event] = []
         for text, source in self.sources.items():
             events.extend(source.due(self.now, now))
-            if text not in self.subscribers:
-                continue
         events.sort(key=by_time)
         self.now = now
         for event in events:

@@ -19,6 +19,7 @@ from gapless.sim.connection import Connection
 from gapless.sim.errors import SimError
 from gapless.sim.events import PONG, frame
 from gapless.sim.faults.script import Entry, entry_from
+from gapless.sim.synthetic.market import warm_day
 
 TROUBLE = (
     '{"code":-1000,"msg":"Unknown error, please check your request or try again later."}',
@@ -71,6 +72,8 @@ class Service:
         """Takes the hub; `api_key` is the one that is accepted."""
         self.hub = hub
         self.rest = Rest(hub.venue, hub.market, api_key)
+        self._warming: asyncio.Task[None] | None = None
+        hub.on_cold = self.warm
         self._attempts: dict[str, deque[float]] = {}
         self._number = 0
         self._trouble = 0
@@ -88,6 +91,13 @@ class Service:
                 app.router.add_get(route + path, self._socket)
         app.router.add_route("*", "/{path:.*}", self._request)
         return app
+
+    def warm(self) -> asyncio.Task[None]:
+        """Makes the tickers of a synthetic market ready in a thread; done once."""
+        if self._warming is None:
+            work = asyncio.to_thread(warm_day, self.hub.market, self.hub.now, futures=self.hub.venue.futures)
+            self._warming = asyncio.create_task(work)
+        return self._warming
 
     async def _state(self, request: web.Request) -> web.Response:
         hub, totals = self.hub, self.hub.limiter.totals
@@ -165,6 +175,8 @@ class Service:
             return _json(TROUBLE[self._trouble % len(TROUBLE)].encode(), 503)
         if entry is not None and entry.kind == "slow_rest":
             await asyncio.sleep(entry.seconds)
+        if request.path.endswith("/ticker/24hr"):
+            await self.warm()
         return self._answer(request)
 
     def _banned(self, who: str, entry: Entry | None) -> web.Response:

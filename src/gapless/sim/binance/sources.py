@@ -156,7 +156,7 @@ def _day(name: StreamName, symbol: Symbol, venue: Venue) -> Source:
     period = venue.ticker_ms if name.kind == "ticker" else venue.mini_ms
 
     def make(before: int, at: int) -> str | None:
-        ticker = ticker_of(symbol, at)
+        ticker = ticker_of(symbol, at) if symbol.warm else None
         return write(symbol, ticker, at, venue.futures) if ticker is not None else None
 
     return PeriodicSource(name.text, period, make)
@@ -177,7 +177,7 @@ def _all_market(name: StreamName, market: Market, venue: Venue) -> Source | None
     write = ticker_event if name.kind == "ticker" else mini_event
 
     def make(before: int, at: int) -> str | None:
-        pairs = [(symbol, ticker_of(symbol, at)) for symbol in _changed(market, before, at)]
+        pairs = [(symbol, ticker_of(symbol, at)) for symbol in _changed(market, before, at) if symbol.warm]
         told = [(symbol, ticker) for symbol, ticker in pairs if ticker is not None]
         rows = [write(symbol, ticker, at, venue.futures) for symbol, ticker in told]
         if venue.futures:

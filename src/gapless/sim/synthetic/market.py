@@ -1,11 +1,56 @@
-"""The synthetic market."""
+"""The synthetic market: its symbols over generators, its default clock."""
 
 from __future__ import annotations
 
-from gapless.sim.errors import SimError
-from gapless.sim.market import Market
+from gapless.sim.bars import DAY, HOUR, BarSource
+from gapless.sim.market import Market, Symbol
+from gapless.sim.rows import Scale
+from gapless.sim.synthetic.book import GeneratedBook
+from gapless.sim.synthetic.generator import Generator
+from gapless.sim.synthetic.listing import listing
+from gapless.sim.synthetic.series import GeneratedSeries
+
+START_MS = 1_767_787_200_000  # Wednesday 2026-01-07 12:00 UTC
+HISTORY_DAYS = 7
+FOREVER = 2**62
+
+
+def synthetic_symbol(seed: int, index: int, began_ms: int, *, futures: bool) -> Symbol:
+    """Builds one instrument; two built alike agree in every event."""
+    item = listing(index)
+    generator = Generator(seed, index, item, futures=futures)
+    fills = GeneratedSeries(generator, began_ms, aggregates=False)
+    wire = (item.price_digits, item.size_digits) if futures else (8, 8)
+    return Symbol(
+        name=item.name,
+        base=item.base,
+        quote="USDT",
+        price=Scale(item.price_digits, wire[0]),
+        size=Scale(item.size_digits, wire[1]),
+        tick=item.tick,
+        step=1,
+        fills=fills,
+        aggs=GeneratedSeries(generator, began_ms, aggregates=True),
+        bars=BarSource(fills, began_ms, FOREVER),
+        began_ms=began_ms,
+        book=GeneratedBook(generator),
+        warm=False,
+    )
+
+
+def warm_day(market: Market, now: int, *, futures: bool) -> None:
+    """Folds the last day's hours of all symbols apart from the market, then hands them over; for a thread of its own."""
+    for index, symbol in enumerate(market.symbols.values()):
+        if not symbol.warm and market.seed is not None:
+            twin = synthetic_symbol(market.seed, index, symbol.began_ms, futures=futures)
+            twin.bars.window((now - DAY) // HOUR * HOUR, now)
+            symbol.bars.adopt_hours(twin.bars)
+            symbol.warm = True
 
 
 def synthetic_market(seed: int, instruments: int, at_ms: int | None, *, futures: bool) -> Market:
-    """Builds the market."""
-    raise SimError("the synthetic market is not built yet; give --capture FILE")
+    """Builds the market of a seed; its history begins seven days before the start, at midnight."""
+    start = START_MS if at_ms is None else at_ms
+    began = (start // DAY - HISTORY_DAYS) * DAY
+    symbols = [synthetic_symbol(seed, index, began, futures=futures) for index in range(instruments)]
+    return Market({symbol.name: symbol for symbol in symbols}, start, None, seed=seed)
