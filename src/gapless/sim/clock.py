@@ -39,7 +39,9 @@ class MarketClock:
         try:
             world = msgspec.json.decode(path.read_bytes(), type=World)
         except (OSError, msgspec.MsgspecError) as error:
-            raise SimError(f"world file {path}: cannot be read ({error}); give a file that `gapless sim` wrote, or a new name") from None
+            raise SimError(
+                f"world file {path}: cannot be read ({error}); give a file that `gapless sim` wrote, or a new name"
+            ) from None
         self.speed = world.speed
         passed = max(time.time() * 1000 - world.wall_ms, 0.0)
         self._anchor = (world.market_ms + int(passed * world.speed), time.monotonic())

@@ -27,7 +27,9 @@ class Event:
 
     __slots__ = ("_bare", "_wrapped", "closing", "key", "order", "payload", "push", "stream")
 
-    def __init__(self, push: int, order: int, stream: str, payload: bytes, key: int = -1, *, closing: bool = False) -> None:
+    def __init__(
+        self, push: int, order: int, stream: str, payload: bytes, key: int = -1, *, closing: bool = False
+    ) -> None:
         """Takes the parts; frames are made when first asked for."""
         self.push = push
         self.order = order

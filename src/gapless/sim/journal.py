@@ -35,7 +35,9 @@ class Journal:
                 self._remember(path)
             self._file = path.open("ab")
         except OSError as error:
-            raise SimError(f"journal {path}: cannot be written ({error.strerror}); give a file in a folder that exists") from None
+            raise SimError(
+                f"journal {path}: cannot be written ({error.strerror}); give a file in a folder that exists"
+            ) from None
 
     def _remember(self, path: Path) -> None:
         whole = path.read_bytes()

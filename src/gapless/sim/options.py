@@ -33,7 +33,7 @@ def read_time(text: str) -> int:
         value = int(text)
         for bound, over in ((10**11, -3), (10**14, 0), (10**17, 3)):
             if value < bound:
-                return value * 10**-over if over < 0 else value // 10**over
+                return int(value * 1000) if over < 0 else value // int(10**over)
         return value // 10**6
     try:
         parsed = datetime.fromisoformat(text)

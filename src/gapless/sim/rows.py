@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,20 @@ class Rows:
         """Returns the rows that a mask keeps."""
         return Rows(*(column[keep] for column in self.columns()))
 
-    def columns(self) -> tuple[NDArray[np.generic], ...]:
+    def columns(self) -> tuple[NDArray[Any], ...]:
         """Lists the columns in the order of the constructor."""
-        return (self.ids, self.price, self.qty, self.net, self.first, self.last, self.time, self.push, self.maker, self.flag)
+        return (
+            self.ids,
+            self.price,
+            self.qty,
+            self.net,
+            self.first,
+            self.last,
+            self.time,
+            self.push,
+            self.maker,
+            self.flag,
+        )
 
 
 class Series(Protocol):

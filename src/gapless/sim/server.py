@@ -56,13 +56,17 @@ def build(options: SimOptions) -> Service:
     return Service(hub, options.api_key)
 
 
-async def serve(options: SimOptions, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event | None = None) -> None:
+async def serve(
+    options: SimOptions, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event | None = None
+) -> None:
     """Serves until SIGINT, SIGTERM or `stop`; calls `on_ready` once with url, venue, symbols and api_key."""
     from aiohttp import web
 
     service = build(options)
     gc.freeze()
-    runner = web.AppRunner(service.application(), access_log=None, handle_signals=False, shutdown_timeout=0.2, keepalive_timeout=75)
+    runner = web.AppRunner(
+        service.application(), access_log=None, handle_signals=False, shutdown_timeout=0.2, keepalive_timeout=75
+    )
     await runner.setup()
     site = web.TCPSite(runner, HOST, options.port, backlog=512)
     try:
@@ -70,7 +74,9 @@ async def serve(options: SimOptions, on_ready: Callable[[dict[str, Any]], None],
     except OSError as error:
         await runner.cleanup()
         service.close()
-        raise PortInUse(f"port {options.port} is in use or not allowed ({error.strerror}); give another one, or 0 for a free one") from None
+        raise PortInUse(
+            f"port {options.port} is in use or not allowed ({error.strerror}); give another one, or 0 for a free one"
+        ) from None
     stopped = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -79,7 +85,12 @@ async def serve(options: SimOptions, on_ready: Callable[[dict[str, Any]], None],
     port = runner.addresses[0][1]
     hub = service.hub
     on_ready(
-        {"url": f"http://{HOST}:{port}", "venue": hub.venue.name, "symbols": list(hub.market.symbols), "api_key": options.api_key}
+        {
+            "url": f"http://{HOST}:{port}",
+            "venue": hub.venue.name,
+            "symbols": list(hub.market.symbols),
+            "api_key": options.api_key,
+        }
     )
     try:
         await _run(service, stopped)

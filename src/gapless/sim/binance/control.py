@@ -81,7 +81,9 @@ def _carry_out(text: str, message: dict[str, Any], subscriber: Subscriber) -> An
     method, params = message["method"], message.get("params")
     if method not in METHODS:
         column = text.find(json.dumps(method)) + len(json.dumps(method))
-        raise Refused(2, f"Invalid request: unknown variant `{method}`, expected one of {VARIANTS} at line 1 column {column}")
+        raise Refused(
+            2, f"Invalid request: unknown variant `{method}`, expected one of {VARIANTS} at line 1 column {column}"
+        )
     if method == "LIST_SUBSCRIPTIONS":
         return subscriber.subscribed()
     if method in ("SUBSCRIBE", "UNSUBSCRIBE"):

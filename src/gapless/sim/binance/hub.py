@@ -27,7 +27,9 @@ STARTERS = ("trade", "aggTrade")
 class Hub:
     """Sends what the market has pushed to whoever subscribed; `now` is the market instant up to which all was sent."""
 
-    def __init__(self, venue: Venue, market: Market, clock: MarketClock, journal: Journal, faults: Faults, limiter: Limiter) -> None:
+    def __init__(
+        self, venue: Venue, market: Market, clock: MarketClock, journal: Journal, faults: Faults, limiter: Limiter
+    ) -> None:
         """Takes the parts of one simulator."""
         self.venue = venue
         self.market = market
@@ -41,7 +43,7 @@ class Hub:
         self.subscribers: dict[str, dict[int, Connection]] = {}
         self.delivered: Counter[str] = Counter()
         self.strikes = Strikes(faults, self.delivered, self.subscribers, self.connections)
-        self.on_cold: Callable[[], None] | None = None  # asked to make tickers ready
+        self.on_cold: Callable[[], object] | None = None  # asked to make tickers ready
         self.ended = False
         self.now = clock.now()
         self.finishing = False
@@ -139,7 +141,9 @@ class Hub:
         if self.clock.playing:
             stop = self.clock.now()
             ended = stop // MINUTE * MINUTE
-            pushed = max((symbol.bars.close_push(ended) for symbol in self.market.symbols.values()), default=ended + CLOSE_DELAY)
+            pushed = max(
+                (symbol.bars.close_push(ended) for symbol in self.market.symbols.values()), default=ended + CLOSE_DELAY
+            )
             self.clock.end_ms = None
             self.send_until(max(stop, pushed))
         self.clock.stop(self.now)

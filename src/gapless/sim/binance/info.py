@@ -28,7 +28,12 @@ def exchange_info(venue: Venue, symbols: list[Symbol], now: int) -> dict[str, An
             "symbols": rows,
         }
     raw = {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300_000}
-    return {**head, "rateLimits": [weight, raw], "exchangeFilters": [], "symbols": [_spot(symbol) for symbol in symbols]}
+    return {
+        **head,
+        "rateLimits": [weight, raw],
+        "exchangeFilters": [],
+        "symbols": [_spot(symbol) for symbol in symbols],
+    }
 
 
 def _filters(symbol: Symbol) -> list[dict[str, Any]]:
@@ -36,7 +41,12 @@ def _filters(symbol: Symbol) -> list[dict[str, Any]]:
     step = size(symbol.step)
     most = 10**9
     return [
-        {"filterType": "PRICE_FILTER", "minPrice": price(symbol.tick), "maxPrice": price(symbol.tick * most), "tickSize": price(symbol.tick)},
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": price(symbol.tick),
+            "maxPrice": price(symbol.tick * most),
+            "tickSize": price(symbol.tick),
+        },
         {"filterType": "LOT_SIZE", "minQty": step, "maxQty": size(symbol.step * most), "stepSize": step},
         {"filterType": "MARKET_LOT_SIZE", "minQty": step, "maxQty": size(symbol.step * most), "stepSize": step},
     ]
@@ -68,9 +78,22 @@ def _futures(symbol: Symbol) -> dict[str, Any]:
             *_filters(symbol),
             {"filterType": "MAX_NUM_ORDERS", "limit": 200},
             {"filterType": "MIN_NOTIONAL", "notional": "5"},
-            {"filterType": "PERCENT_PRICE", "multiplierUp": "1.0500", "multiplierDown": "0.9500", "multiplierDecimal": "4"},
+            {
+                "filterType": "PERCENT_PRICE",
+                "multiplierUp": "1.0500",
+                "multiplierDown": "0.9500",
+                "multiplierDecimal": "4",
+            },
         ],
-        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"],
+        "orderTypes": [
+            "LIMIT",
+            "MARKET",
+            "STOP",
+            "STOP_MARKET",
+            "TAKE_PROFIT",
+            "TAKE_PROFIT_MARKET",
+            "TRAILING_STOP_MARKET",
+        ],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
     }
 
@@ -92,7 +115,10 @@ def _spot(symbol: Symbol) -> dict[str, Any]:
         "quoteOrderQtyMarketAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": [*_filters(symbol), {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True}],
+        "filters": [
+            *_filters(symbol),
+            {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True},
+        ],
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",

@@ -51,8 +51,14 @@ class Rest:
             "trades": (lambda p: 5 if venue.futures else 25, self.trades),
             "historicalTrades": (lambda p: 20 if venue.futures else 25, self.historical),
             "ticker/24hr": (self._day_weight, self.day_ticker),
-            "ticker/price": (lambda p: (1 if "symbol" in p else 2) if venue.futures else (2 if "symbol" in p else 4), self.price),
-            "ticker/bookTicker": (lambda p: (2 if "symbol" in p else 5) if venue.futures else (2 if "symbol" in p else 4), self.best),
+            "ticker/price": (
+                lambda p: (1 if "symbol" in p else 2) if venue.futures else (2 if "symbol" in p else 4),
+                self.price,
+            ),
+            "ticker/bookTicker": (
+                lambda p: (2 if "symbol" in p else 5) if venue.futures else (2 if "symbol" in p else 4),
+                self.best,
+            ),
             "depth": (self._depth_weight, self.depth),
         }
         self.calls = {f"{venue.prefix}/{name}": call for name, call in calls.items()}
@@ -191,7 +197,9 @@ class Rest:
         if hours is None:
             return
         oldest = ask.now - hours * HOUR_MS
-        if (start is not None and start < oldest) or ("fromId" in ask.params and len(rows) and int(rows.time[0]) < oldest):
+        if (start is not None and start < oldest) or (
+            "fromId" in ask.params and len(rows) and int(rows.time[0]) < oldest
+        ):
             raise ApiError(-4166, f"Search window is restricted to recent {hours // 24} days only.")
 
     def _page(self, ask: Ask, rows: Rows) -> Rows:
@@ -285,7 +293,10 @@ class Rest:
         for symbol in chosen:
             book = symbol.book.at(ask.now, 1) if symbol.book is not None else None
             zero = (0, 0)
-            (b, bq), (a, aq) = (book.bids[:1] or [zero])[0] if book else zero, (book.asks[:1] or [zero])[0] if book else zero
+            (b, bq), (a, aq) = (
+                (book.bids[:1] or [zero])[0] if book else zero,
+                (book.asks[:1] or [zero])[0] if book else zero,
+            )
             price, size = symbol.price.text, symbol.size.text
             tail = f',"lastUpdateId":{book.number if book else 0},"time":{ask.now}' if self.venue.futures else ""
             rows.append(

@@ -138,14 +138,18 @@ class Service:
         path = request.match_info["path"]
         found = await asyncio.to_thread(archive_reply, self.hub.market, self.hub.venue, path, self.hub.now)
         if found is None:
-            return web.Response(status=404, body=b"<Error><Code>NoSuchKey</Code></Error>", content_type="application/xml")
+            return web.Response(
+                status=404, body=b"<Error><Code>NoSuchKey</Code></Error>", content_type="application/xml"
+            )
         return web.Response(body=found, content_type="application/octet-stream")
 
     async def _request(self, request: web.Request) -> web.Response:
         who, arrived = request.remote or "", time.time()
         call = self.rest.calls.get(request.path)
         if call is None:
-            return web.Response(status=404, text="<html><body><h1>404 Not found</h1></body></html>", content_type="text/html")
+            return web.Response(
+                status=404, text="<html><body><h1>404 Not found</h1></body></html>", content_type="text/html"
+            )
         hub, params = self.hub, request.query
         weight = call[0](params)
         verdict = hub.limiter.enter(who, weight, arrived)
@@ -159,7 +163,9 @@ class Service:
         hub.limiter.new_bans.clear()
         reply = await self._reply(request, entry, verdict, who)
         reply.headers["X-MBX-USED-WEIGHT-1M"] = str(hub.limiter.used(who, arrived))
-        hub.journal.write("request", path=request.path_qs, status=reply.status, weight=weight, wall_ms=int(arrived * 1000))
+        hub.journal.write(
+            "request", path=request.path_qs, status=reply.status, weight=weight, wall_ms=int(arrived * 1000)
+        )
         return reply
 
     async def _reply(self, request: web.Request, entry: Entry | None, verdict: str, who: str) -> web.Response:
@@ -222,7 +228,9 @@ class Service:
             server += int(skew.seconds * 1000)
             hub.faults.happened("clock_skew", hub.now, request.path_qs)
         split = endpoint in PAGES and hub.faults.waiting("page_split")
-        unit = 1000 if not hub.venue.futures and request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND" else 1
+        unit = (
+            1000 if not hub.venue.futures and request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND" else 1
+        )
         self.rest.did_split = False
         ask = Ask(request.query, now, server, request.headers.get("X-MBX-APIKEY"), unit, split)
         try:
@@ -292,9 +300,7 @@ class Service:
         for connection in list(self.hub.connections.values()):
             if connection.closed or connection.dead:
                 continue
-            if connection.close_at and now >= connection.close_at:
-                connection.close(1001, "")
-            elif now - connection.opened > venue.life_s:
+            if (connection.close_at and now >= connection.close_at) or now - connection.opened > venue.life_s:
                 connection.close(1001, "")
             elif connection.ping_waits_since and now - connection.ping_waits_since > venue.pong_s:
                 connection.close(1008, "Pong timeout")

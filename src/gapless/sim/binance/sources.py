@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from gapless.sim.bars import CLOSE_DELAY, interval_next, interval_start
+from gapless.sim.bars import CLOSE_DELAY, Bar, interval_next, interval_start
 from gapless.sim.binance import wire
 from gapless.sim.binance.names import StreamName
 from gapless.sim.binance.ticker import coin_margined, mini_event, ticker_event, ticker_of
@@ -102,7 +102,7 @@ class KlineSource:
                     self._shown = count
         return events
 
-    def _event(self, bar: wire.Bar, push: int, *, closed: bool) -> Event:
+    def _event(self, bar: Bar, push: int, *, closed: bool) -> Event:
         text = wire.kline_frame(self._symbol, self._interval, bar, push, closed, self._futures)
         return Event(push, MADE, self._stream, text.encode(), bar.start, closing=closed)
 

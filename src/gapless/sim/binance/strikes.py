@@ -18,7 +18,11 @@ class Strikes:
     """Applies what the fault script decides; no stream is touched before it delivered its first 100 events."""
 
     def __init__(
-        self, faults: Faults, delivered: Counter[str], subscribers: dict[str, dict[int, Connection]], connections: dict[int, Connection]
+        self,
+        faults: Faults,
+        delivered: Counter[str],
+        subscribers: dict[str, dict[int, Connection]],
+        connections: dict[int, Connection],
     ) -> None:
         """Shares the hub's tables."""
         self._faults = faults
@@ -99,7 +103,9 @@ class Strikes:
             connection.hold(data, 1 + self._faults.choose(max(int(entry.places), 1)))
         elif entry.kind == "malformed":
             cut = event.payload[: max(len(event.payload) // 2, 1)]
-            connection.send(frame(b'{"stream":"' + event.stream.encode() + b'","data":' + cut if connection.combined else cut))
+            connection.send(
+                frame(b'{"stream":"' + event.stream.encode() + b'","data":' + cut if connection.combined else cut)
+            )
         else:
             connection.send(data)
             connection.hold_until = time.monotonic() + entry.seconds
@@ -139,7 +145,11 @@ class Strikes:
 
     def _ripe_connections(self) -> list[Connection]:
         alive = [c for c in self._connections.values() if not c.dead and not c.closed]
-        return [c for c in alive if any(self._ripe(text) and c.number in self._subscribers.get(text, {}) for text in c.streams)]
+        return [
+            c
+            for c in alive
+            if any(self._ripe(text) and c.number in self._subscribers.get(text, {}) for text in c.streams)
+        ]
 
     def _strike(self, entry: Entry, connection: Connection, now: int) -> None:
         connection.flush(time.monotonic())
@@ -166,7 +176,9 @@ class Strikes:
             connection.send(data)
         for _ in again:
             self._faults.counts["double"] += 1
-        self._faults.journal.write("fault", kind="double", market_ms=now, detail=f"{len(again)} frames on connection {connection.number}")
+        self._faults.journal.write(
+            "fault", kind="double", market_ms=now, detail=f"{len(again)} frames on connection {connection.number}"
+        )
 
     def _announce(self, connection: Connection, entry: Entry) -> None:
         body = b'{"e":"serverShutdown","E":%d}' % int(time.time() * 1000)

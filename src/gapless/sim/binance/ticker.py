@@ -33,7 +33,9 @@ def ticker_of(symbol: Symbol, now: int) -> Ticker | None:
     change = bar.close - bar.open
     percent = change * 100 * 10**PERCENT_DIGITS // bar.open if bar.open else 0
     average = bar.quote // bar.volume if bar.volume else bar.close
-    return Ticker(bar, symbol.price.text(change), _thousandths(percent), symbol.price.text(average), _last_qty(symbol, now), now)
+    return Ticker(
+        bar, symbol.price.text(change), _thousandths(percent), symbol.price.text(average), _last_qty(symbol, now), now
+    )
 
 
 def _thousandths(value: int) -> str:
@@ -104,6 +106,8 @@ def coin_margined(rows: list[str], symbols: list[Symbol]) -> list[str]:
     out = []
     for text, symbol in zip(rows, symbols, strict=True):
         name = f"{symbol.base}USD_PERP"
-        changed = text.replace(f'"s":"{symbol.name}"', f'"s":"{name}"').replace(f'"ps":"{symbol.name}"', f'"ps":"{symbol.base}USD"')
+        changed = text.replace(f'"s":"{symbol.name}"', f'"s":"{name}"').replace(
+            f'"ps":"{symbol.name}"', f'"ps":"{symbol.base}USD"'
+        )
         out.append(changed.replace('"st":1', '"st":2'))
     return out

@@ -37,7 +37,9 @@ class Venue:
 
 
 _COMMON = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
-USDM = Venue("binance", True, "/fapi/v1", _COMMON, 250, 2_000, 2_000, 250, 1500, 2400, 10, 180.0, 600.0, window_hours=48)
+USDM = Venue(
+    "binance", True, "/fapi/v1", _COMMON, 250, 2_000, 2_000, 250, 1500, 2400, 10, 180.0, 600.0, window_hours=48
+)
 SPOT = Venue("binance-spot", False, "/api/v3", ("1s", *_COMMON), 2_000, 1_000, 1_000, 1_000, 1000, 6000, 5, 20.0, 60.0)
 SETTINGS = (
     "weight_limit",

@@ -62,9 +62,7 @@ def trade_frames(symbol: Symbol, rows: Rows, futures: bool) -> Iterator[tuple[in
         ptext, qtext = ("0", "0") if flag == VOID else (price.text(p), size.text(q))
         if futures:
             kind = KINDS.get(flag, "INSURANCE_FUND")
-            text = (
-                f'{{"e":"trade","E":{push},"T":{t},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}","X":"{kind}","m":{flag_text(m)},"st":1}}'
-            )
+            text = f'{{"e":"trade","E":{push},"T":{t},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}","X":"{kind}","m":{flag_text(m)},"st":1}}'
         else:
             text = f'{{"e":"trade","E":{push},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}","T":{t},"m":{flag_text(m)},"M":true}}'
         yield push, i, text

@@ -173,7 +173,9 @@ def add_records(gathering: Gathering, path: Path, records: list[Record]) -> None
                 continue
             clock = _add_frame(gathering, record, clock, offset)
         except msgspec.MsgspecError as error:
-            raise CaptureError(str(path), number, f"holds a `{record.stream}` frame of another shape ({error})") from None
+            raise CaptureError(
+                str(path), number, f"holds a `{record.stream}` frame of another shape ({error})"
+            ) from None
 
 
 def _offset(records: list[Record]) -> int:
@@ -256,7 +258,9 @@ def add_table(gathering: Gathering, path: Path, table: Table) -> None:
     for number, row in enumerate(table.rows, 2):
         try:
             if table.kind == "received":
-                event = TradeEvent(int(row[3]), int(row[4]), row[5], int(row[6]), row[7], row[8], row[9] in maker, row[10] or "NA")
+                event = TradeEvent(
+                    int(row[3]), int(row[4]), row[5], int(row[6]), row[7], row[8], row[9] in maker, row[10] or "NA"
+                )
                 entry = gathering.symbol(row[5])
                 entry.fills.setdefault(event.t, fill_of(event, event.E))
                 gathering.saw(event.E)
@@ -268,7 +272,9 @@ def add_table(gathering: Gathering, path: Path, table: Table) -> None:
                 gathering.saw(trade.T)
             elif table.kind == "aggTrades":
                 time = _ms(row[5])
-                agg = Agg(int(row[0]), row[1], row[2], row[2], int(row[3]), int(row[4]), time, time + 100, row[6] in maker)
+                agg = Agg(
+                    int(row[0]), row[1], row[2], row[2], int(row[3]), int(row[4]), time, time + 100, row[6] in maker
+                )
                 entry.aggs.setdefault(agg.id, agg)
                 gathering.saw(time)
             else:

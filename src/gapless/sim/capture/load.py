@@ -14,8 +14,8 @@ from gapless.sim.capture.book import RecordedBook
 from gapless.sim.capture.gather import Gathered, Gathering, TextBar, add_records, add_table
 from gapless.sim.capture.records import Table, read
 from gapless.sim.errors import SimError
-from gapless.sim.market import Market, Symbol
-from gapless.sim.rows import VOID, ArraySeries, Rows, Scale, rows_from
+from gapless.sim.market import Frame, Market, Symbol
+from gapless.sim.rows import VOID, ArraySeries, Ints, Rows, Scale, rows_from
 
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "BTC", "ETH", "BNB", "USD", "EUR", "TRY")
 SPOT_WIRE = 8  # spot writes every price and quantity with eight decimals
@@ -52,7 +52,7 @@ def _end(symbols: Iterable[Symbol], last: int) -> int:
     return end
 
 
-def _sort_frames(lists: Iterable[list]) -> None:  # type: ignore[type-arg]
+def _sort_frames(lists: Iterable[list[Frame]]) -> None:
     for frames in lists:
         frames.sort(key=lambda frame: (frame.push, frame.order))
 
@@ -134,7 +134,7 @@ def _bar(bar: TextBar, price: Scale, size: Scale) -> Bar:
     )
 
 
-def _step(values: np.ndarray) -> int:  # type: ignore[type-arg]
+def _step(values: Ints) -> int:
     distinct = np.unique(values[values > 0]).tolist()
     return gcd(*distinct) if distinct else 1
 
@@ -161,7 +161,9 @@ def _symbol(entry: Gathered, gathering: Gathering, futures: bool) -> Symbol:
     whole = entry.fills or entry.aggs
     span = (gathering.first, gathering.last) if whole else (2**62, 0)
     _sort_frames(entry.frames.values())
-    seen = np.concatenate([counted.rows.price] if len(counted.rows) else [np.array([bar.close for bar in official.values()])])
+    seen = np.concatenate(
+        [counted.rows.price] if len(counted.rows) else [np.array([bar.close for bar in official.values()])]
+    )
     sizes = counted.rows.qty if len(counted.rows) else np.array([bar.volume for bar in official.values()])
     base, quote = split_name(entry.name)
     return Symbol(

@@ -139,7 +139,9 @@ def _record(path: Path, number: int, line: bytes) -> Iterator[Record]:
 
 
 def _stream_of(event: Wrapped) -> str:
-    name = {"24hrTicker": "ticker", "24hrMiniTicker": "miniTicker", "depthUpdate": "depth"}.get(event.e or "", event.e or "")
+    name = {"24hrTicker": "ticker", "24hrMiniTicker": "miniTicker", "depthUpdate": "depth"}.get(
+        event.e or "", event.e or ""
+    )
     if event.e == "kline" and event.k:
         name = f"kline_{event.k.get('i')}"
     return f"{(event.s or '').lower()}@{name}"
@@ -162,7 +164,9 @@ def _table(path: Path, head: str, source: Iterator[tuple[int, bytes]]) -> Table:
         raise CaptureError(str(path), 0, "holds no rows")
     wrong = next((index for index, row in enumerate(rows) if len(row) != len(rows[0])), None)
     if wrong is not None:
-        raise CaptureError(str(path), wrong + 2 - names[0].isdigit(), f"has {len(rows[wrong])} columns instead of {len(rows[0])}")
+        raise CaptureError(
+            str(path), wrong + 2 - names[0].isdigit(), f"has {len(rows[wrong])} columns instead of {len(rows[0])}"
+        )
     symbol, _, kind = path.name.partition("-")
     if "aggTrades" in kind or "first_trade_id" in names:
         found = "aggTrades"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapless.sim.bars import DAY, MINUTE
-from gapless.sim.rows import MARKET, RPI, VOID, Ints, Rows
-from gapless.sim.synthetic.hashes import below, hashed, key_of, uniform
+from gapless.sim.rows import MARKET, RPI, VOID, Bools, Ints, Rows
+from gapless.sim.synthetic.hashes import Words, below, hashed, key_of, uniform
 from gapless.sim.synthetic.listing import BLOCK_AGGS, BLOCK_IDS, Listing
 from gapless.sim.synthetic.path import Path
 
@@ -117,11 +117,17 @@ class Generator:
         index = np.arange(first, last, dtype=np.int64)
         slots = slice(part * self.chunk_slots, (part + 1) * self.chunk_slots + 1)
         time, end = self._times(day, index, slots)
-        blocks = np.arange(first // BLOCK_AGGS, (last - 1) // BLOCK_AGGS + 1 if last > first else first // BLOCK_AGGS, dtype=np.int64)
+        blocks = np.arange(
+            first // BLOCK_AGGS, (last - 1) // BLOCK_AGGS + 1 if last > first else first // BLOCK_AGGS, dtype=np.int64
+        )
         starts = self._starts(number, blocks)
         begin = (starts[:, :-1] + blocks[:, None] * BLOCK_IDS).reshape(-1)
         width = np.diff(starts, axis=1).reshape(-1)
-        inside = slice(first - int(blocks[0]) * BLOCK_AGGS, last - int(blocks[0]) * BLOCK_AGGS) if len(blocks) else slice(0, 0)
+        inside = (
+            slice(first - int(blocks[0]) * BLOCK_AGGS, last - int(blocks[0]) * BLOCK_AGGS)
+            if len(blocks)
+            else slice(0, 0)
+        )
         fills, owner = self._fills(number, index, time, end, begin[inside], width[inside])
         return Chunk(fills, self._aggs(number, index, time, end, fills, owner))
 
@@ -182,7 +188,7 @@ class Generator:
         )
         return fills, owner
 
-    def _prices(self, day: int, index: Ints, time: Ints) -> tuple[Ints, np.ndarray]:  # type: ignore[type-arg]
+    def _prices(self, day: int, index: Ints, time: Ints) -> tuple[Ints, Bools]:
         """Returns price in units and side; neighbours differ in parity, so that no two aggregates could have been one."""
         word = hashed(key_of(self.key, day, 17), index)
         level = self.path.ticks(time) // 2 * 2
@@ -190,7 +196,7 @@ class Generator:
         price = (level + jitter + (index & 1)) * self.item.tick
         return price, (word & np.uint64(1)) == 1
 
-    def _sizes(self, word: np.ndarray) -> Ints:  # type: ignore[type-arg]
+    def _sizes(self, word: Words) -> Ints:
         """Returns sizes in steps: many small ones, few large ones."""
         share = uniform(word << np.uint64(9))
         return 1 + np.floor(self.item.lot * (1.0 / np.sqrt(share) - 1.0)).astype(np.int64)

@@ -42,7 +42,9 @@ class GeneratedSeries:
         number, within = divmod(position, self._day)
         day = self._generator.day(number)
         bounds = day.agg_bounds if self._aggregates else day.id_bounds
-        return number * self._generator.chunks + min(int(np.searchsorted(bounds, within, side="right")) - 1, self._generator.chunks - 1)
+        return number * self._generator.chunks + min(
+            int(np.searchsorted(bounds, within, side="right")) - 1, self._generator.chunks - 1
+        )
 
     def cut(self, lo: int, hi: int) -> Rows:
         """Returns the rows of positions [lo, hi)."""
