@@ -256,6 +256,8 @@ def test_a_new_high_with_a_lower_cumulative_delta_diverges_and_its_mirror_too():
     assert divergences([*highs[:2], DeltaBar(10, 6, 2)], window=2) == []
     lows = [DeltaBar(10, 5, -8), DeltaBar(9, 6, 3), DeltaBar(9, 4, -2)]
     assert divergences(lows, window=2) == [Divergence(2, 0, 1, -7, -8)]
+    assert divergences([*lows[:2], DeltaBar(9, 4, -3)], window=2) == []
+    assert divergences([*lows[:2], DeltaBar(9, 5, -2)], window=2) == []
 
 
 def test_a_divergence_never_reaches_over_the_start_of_a_session():

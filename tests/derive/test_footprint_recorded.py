@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 from functools import cache
 from pathlib import Path
 
@@ -16,19 +15,15 @@ from gapless.model.number import scaled
 from gapless.model.tape import Trade
 from gapless.model.times import MINUTE
 
-DATA = Path(os.environ.get("GAPLESS_TEST_DATA") or Path(__file__).parents[2] / "../shared/data")
-FOLDER = DATA / "binance-usdm"
 BEGIN = 1_723_161_300_000_000_000  # 2024-08-08T23:55Z, the first whole minute
 MINUTES = range(BEGIN, BEGIN + 5 * MINUTE, MINUTE)
 TICK = 10
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"real data is not at {DATA} (GAPLESS_TEST_DATA)")
-
 
 @cache
-def trades() -> list[Trade]:
+def trades(folder: Path) -> list[Trade]:
     found = []
-    for line in gzip.decompress((FOLDER / "btcusdt_20240808.raw.gz").read_bytes()).splitlines():
+    for line in gzip.decompress((folder / "binance-usdm/btcusdt_20240808.raw.gz").read_bytes()).splitlines():
         message = json.loads(line.partition(b" ")[2])
         if message.get("stream") == "btcusdt@trade":
             t = message["data"]
@@ -37,20 +32,20 @@ def trades() -> list[Trade]:
     return sorted(found, key=lambda trade: (trade.time, trade.seq))
 
 
-def between(start: int, end: int) -> list[Trade]:
-    return [trade for trade in trades() if start <= trade.time < end]
+def between(folder: Path, start: int, end: int) -> list[Trade]:
+    return [trade for trade in trades(folder) if start <= trade.time < end]
 
 
 @cache
-def ladders() -> dict[int, Ladder]:
-    return {start: ladder_of(between(start, start + MINUTE)) for start in MINUTES}
+def ladders(folder: Path) -> dict[int, Ladder]:
+    return {start: ladder_of(between(folder, start, start + MINUTE)) for start in MINUTES}
 
 
-def test_footprints_of_whole_minutes_equal_the_exchanges_sums():
-    with (FOLDER / "BTCUSDT-1m-2024-08-08T2340_2024-08-09T0010.csv").open() as file:
+def test_footprints_of_whole_minutes_equal_the_exchanges_sums(real_data):
+    with (real_data / "binance-usdm/BTCUSDT-1m-2024-08-08T2340_2024-08-09T0010.csv").open() as file:
         bars = {int(row[0]) * 1_000_000: row for row in csv.reader(file) if row[0].isdigit()}
     for start in MINUTES:
-        footprint = footprint_of(ladders()[start], tick=TICK, ticks_per_row=1)
+        footprint = footprint_of(ladders(real_data)[start], tick=TICK, ticks_per_row=1)
         low, high = footprint.rows[0].price, footprint.rows[-1].price
         ours = [high, low, footprint.volume, footprint.trades, footprint.ask]
         bar = bars[start]
@@ -59,15 +54,15 @@ def test_footprints_of_whole_minutes_equal_the_exchanges_sums():
 
 
 @pytest.mark.parametrize("ticks_per_row", [1, 20, 100])
-def test_stored_minutes_merge_to_the_footprint_of_the_whole_span(ticks_per_row):
-    stored = [decode(encode(ladders()[start])) for start in MINUTES]
+def test_stored_minutes_merge_to_the_footprint_of_the_whole_span(real_data, ticks_per_row):
+    stored = [decode(encode(ladders(real_data)[start])) for start in MINUTES]
     shape = {"tick": TICK, "ticks_per_row": ticks_per_row}
-    whole = footprint_of(ladder_of(between(BEGIN, BEGIN + 5 * MINUTE)), **shape)
+    whole = footprint_of(ladder_of(between(real_data, BEGIN, BEGIN + 5 * MINUTE)), **shape)
     assert footprint_of(merge(stored), **shape) == whole
     assert whole.trades == 21_313 - 1_751  # all but those of the minute that the recording enters
     assert whole.rows[0].price <= whole.val <= whole.poc <= whole.vah <= whole.rows[-1].price
 
 
-def test_a_stored_minute_takes_about_five_bytes_a_row():
-    rows = sum(len(ladder.prices) for ladder in ladders().values())
-    assert sum(len(encode(ladder)) for ladder in ladders().values()) < 5.5 * rows
+def test_a_stored_minute_takes_about_five_bytes_a_row(real_data):
+    rows = sum(len(ladder.prices) for ladder in ladders(real_data).values())
+    assert sum(len(encode(ladder)) for ladder in ladders(real_data).values()) < 5.5 * rows

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -15,13 +14,10 @@ from gapless.model.book import BookEvent, BookState, DepthDiff, DepthSnapshot
 from gapless.model.number import scaled
 from gapless.tape.book import Book
 
-DATA = Path(os.environ.get("GAPLESS_TEST_DATA") or Path(__file__).parents[2] / "../shared/data")
 DIGITS = 8
 LINKED = ("binance-usdm/btcusdt_20240808.raw.gz",)
 COUNTED = ("binance-spot/btcusdt_20240808.raw.gz", "binance-spot/btcusdt_20240809.raw.gz")
 SYMBOLS = ("SUSHIUSDT", "AKROUSDT", "KEEPUSDT", "CTKUSDT")
-
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"real data is not at {DATA} (GAPLESS_TEST_DATA)")
 
 
 class Recording(NamedTuple):
@@ -58,25 +54,24 @@ def recording(frames, snapshot) -> Recording:
 
 
 @cache
-def one_symbol(files: tuple[str, ...]) -> Recording:
+def one_symbol(folder: Path, files: tuple[str, ...]) -> Recording:
     messages = [
         json.loads(line.partition(b" ")[2])
         for name in files
-        for line in gzip.decompress((DATA / name).read_bytes()).splitlines()
+        for line in gzip.decompress((folder / name).read_bytes()).splitlines()
     ]
     (snapshot,) = (message for message in messages if "lastUpdateId" in message)
     return recording((message for message in messages if "stream" in message), snapshot)
 
 
 @cache
-def four_symbols(symbol: str) -> Recording:
-    folder = DATA / "binance-usdm"
+def four_symbols(folder: Path, symbol: str) -> Recording:
     frames = []
-    for line in (folder / "four_symbols_20210722.ws.1.0").read_text().splitlines():
+    for line in (folder / "binance-usdm/four_symbols_20210722.ws.1.0").read_text().splitlines():
         stamp, _, payload = line.partition(": ")
         if stamp.replace(".", "").isdigit() and f'"{symbol.lower()}@' in payload:
             frames.append(json.loads(payload))
-    for line in (folder / "four_symbols_20210722.http.0.0").read_text().splitlines():
+    for line in (folder / "binance-usdm/four_symbols_20210722.http.0.0").read_text().splitlines():
         if f"/depth?symbol={symbol}&" in line:
             return recording(frames, json.loads(line.partition(": ")[2]))
     raise AssertionError(f"no snapshot of {symbol}")
@@ -109,8 +104,8 @@ def compare(recorded: Recording, book: Book, *, first: int = 0) -> tuple[int, in
 @pytest.mark.parametrize(
     ("files", "whole", "half"), [(LINKED, 5_824, 722), (COUNTED, 5_574, 918)], ids=["linked", "counted"]
 )
-def test_the_best_bid_and_ask_equal_the_venues_own_after_every_diff(files, whole, half):
-    recorded = one_symbol(files)
+def test_the_best_bid_and_ask_equal_the_venues_own_after_every_diff(real_data, files, whole, half):
+    recorded = one_symbol(real_data, files)
     book = Book()
     before = [diff for diff in recorded.diffs if diff.first <= recorded.snapshot.last]
     for diff in before:
@@ -121,8 +116,8 @@ def test_the_best_bid_and_ask_equal_the_venues_own_after_every_diff(files, whole
     assert book.last == recorded.diffs[-1].last
 
 
-def test_a_level_that_the_snapshot_did_not_show_would_have_given_a_wrong_best_bid():
-    recorded = one_symbol(COUNTED)
+def test_a_level_that_the_snapshot_did_not_show_would_have_given_a_wrong_best_bid(real_data):
+    recorded = one_symbol(real_data, COUNTED)
     naive = Book()
     naive.snapshot(replace(recorded.snapshot, limit=None))
     _, _, wrong = compare(recorded, naive)
@@ -130,8 +125,8 @@ def test_a_level_that_the_snapshot_did_not_show_would_have_given_a_wrong_best_bi
 
 
 @pytest.mark.parametrize("files", [LINKED, COUNTED], ids=["linked", "counted"])
-def test_quotes_of_the_very_same_update_show_the_same_prices_and_sizes(files):
-    recorded = one_symbol(files)
+def test_quotes_of_the_very_same_update_show_the_same_prices_and_sizes(real_data, files):
+    recorded = one_symbol(real_data, files)
     book, same = Book(), 0
     book.snapshot(recorded.snapshot)
     for diff in recorded.diffs:
@@ -143,8 +138,8 @@ def test_quotes_of_the_very_same_update_show_the_same_prices_and_sizes(files):
 
 
 @pytest.mark.parametrize("files", [LINKED, COUNTED], ids=["linked", "counted"])
-def test_each_single_lost_diff_is_noticed_at_the_next(files):
-    diffs = one_symbol(files).diffs
+def test_each_single_lost_diff_is_noticed_at_the_next(real_data, files):
+    diffs = one_symbol(real_data, files).diffs
     unnoticed = []
     for (before, lost), after in zip(pairwise(diffs), diffs[2:], strict=False):
         book = Book()
@@ -154,8 +149,8 @@ def test_each_single_lost_diff_is_noticed_at_the_next(files):
     assert unnoticed == []
 
 
-def test_a_snapshot_that_lags_the_stream_renews_a_book_that_the_price_has_left():
-    recorded = one_symbol(LINKED)
+def test_a_snapshot_that_lags_the_stream_renews_a_book_that_the_price_has_left(real_data):
+    recorded = one_symbol(real_data, LINKED)
     venue, book = Book(), Book()
     venue.snapshot(replace(recorded.snapshot, limit=None))
     book.snapshot(recorded.snapshot)
@@ -170,8 +165,8 @@ def test_a_snapshot_that_lags_the_stream_renews_a_book_that_the_price_has_left()
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
-def test_a_chain_joins_a_snapshot_that_arrives_among_its_diffs(symbol):
-    recorded = four_symbols(symbol)
+def test_a_chain_joins_a_snapshot_that_arrives_among_its_diffs(real_data, symbol):
+    recorded = four_symbols(real_data, symbol)
     book = Book()
     before = [diff for diff in recorded.diffs if diff.first <= recorded.snapshot.last]
     for diff in before:

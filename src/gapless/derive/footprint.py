@@ -9,7 +9,7 @@ from itertools import count
 from msgspec.structs import asdict
 
 from gapless.derive.footprint_settings import DEFAULTS, FootprintSettings
-from gapless.derive.orderflow import absorptions, exhaustions, imbalances, stacked, unfinished
+from gapless.derive.orderflow import findings, imbalances, stacked, unfinished
 from gapless.derive.profile import median_twice, nodes, value_area
 from gapless.errors import BadInput
 from gapless.model.footprint import Footprint, Ladder, Row
@@ -31,29 +31,22 @@ def footprint_of(
     """
     height = tick * ticks_per_row
     thresholds = {name: int(value) for name, value in asdict(settings).items()}
-    if not ladder.prices:
-        return Footprint(
-            tick=tick, ticks_per_row=ticks_per_row, rows_per_step=2 if profile else 1, thresholds=thresholds
-        )
     rows = rows_of(ladder, height=height, most_rows=settings.most_rows)
-    totals = [row.total for row in rows]
     step = 1 if len(rows) <= settings.single_step_rows and not profile else 2
+    if not rows:
+        return Footprint(tick=tick, ticks_per_row=ticks_per_row, rows_per_step=step, thresholds=thresholds)
+    totals = [row.total for row in rows]
     area = value_area(totals, percent=settings.value_area_percent, rows_per_step=step)
     diagonal = imbalances(rows, settings=settings)
     high_nodes, low_nodes = nodes(
         totals, high_percent=settings.high_node_percent, low_percent=settings.low_node_percent
     )
-    low, high = ladder.prices[0], ladder.prices[-1]
-    absorbed = [] if close is None else absorptions(rows, low=low, high=high, close=close, settings=settings)
+    extremes = ladder.prices[0], ladder.prices[-1]
     return Footprint(
         tick=tick,
         ticks_per_row=ticks_per_row,
         rows=tuple(rows),
         volume=sum(totals),
-        bid=sum(ladder.bids),
-        ask=sum(ladder.asks),
-        unknown=sum(ladder.unknowns),
-        trades=sum(ladder.trades),
         delta=ladder.delta,
         min_delta=ladder.min_delta,
         max_delta=ladder.max_delta,
@@ -67,7 +60,7 @@ def footprint_of(
         unfinished=unfinished(rows) if ticks_per_row == 1 else None,
         high_nodes=tuple(rows[i].price for i in high_nodes),
         low_nodes=tuple(rows[i].price for i in low_nodes),
-        findings=(*absorbed, *exhaustions(rows, settings=settings)),
+        findings=findings(rows, extremes=extremes, close=close, settings=settings),
         thresholds=thresholds,
     )
 

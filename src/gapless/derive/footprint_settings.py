@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class FootprintSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every threshold of a footprint, with the defaults of docs/definitions."""
+    """Every threshold of a footprint."""
 
     rows_per_bar: int = 40  # automatic ticks_per_row: a typical bar has at most so many rows
     typical_bars: int = 50  # and is the median of so many newest ranges

@@ -54,6 +54,15 @@ def unfinished(rows: Sequence[Row]) -> tuple[Extreme, ...]:
     return tuple(name for name, row in ends if row.bid and row.ask)
 
 
+def findings(
+    rows: Sequence[Row], *, extremes: tuple[int, int], close: int | None, settings: FootprintSettings
+) -> tuple[Finding, ...]:
+    """Give every heuristic that fires; `extremes` are the bar's low and high. Absorption needs its close."""
+    low, high = extremes
+    absorbed = [] if close is None else absorptions(rows, low=low, high=high, close=close, settings=settings)
+    return *absorbed, *exhaustions(rows, settings=settings)
+
+
 def absorptions(rows: Sequence[Row], *, low: int, high: int, close: int, settings: FootprintSettings) -> list[Finding]:
     """Find the extremes where much was bought (or sold) and which did not hold.
 

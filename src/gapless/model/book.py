@@ -61,7 +61,7 @@ class BookEvent(Enum):
     OLD = "old"  # the snapshot ends before the diffs that are kept begin; they are kept for the next one
     GAP = "gap"  # a diff before this one is missing
     CROSSED = "crossed"  # the best bid is not below the best ask: something is missing, though no id says so
-    EXHAUSTED = "exhausted"  # applied, but the price has left the levels that the snapshot showed
+    EXHAUSTED = "exhausted"  # applied, but the price is out of the levels that the snapshot showed; at every diff
 
     @property
     def wants_snapshot(self) -> bool:

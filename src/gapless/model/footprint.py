@@ -99,10 +99,6 @@ class Footprint(Struct, frozen=True, kw_only=True):
     ticks_per_row: int
     rows: tuple[Row, ...] = ()
     volume: int = 0
-    bid: int = 0
-    ask: int = 0
-    unknown: int = 0
-    trades: int = 0
     delta: int = 0
     min_delta: int = 0
     max_delta: int = 0
@@ -123,6 +119,26 @@ class Footprint(Struct, frozen=True, kw_only=True):
     def row_height(self) -> int:
         """The height of a row in price units."""
         return self.tick * self.ticks_per_row
+
+    @property
+    def bid(self) -> int:
+        """All aggressor sells."""
+        return sum(row.bid for row in self.rows)
+
+    @property
+    def ask(self) -> int:
+        """All aggressor buys."""
+        return sum(row.ask for row in self.rows)
+
+    @property
+    def unknown(self) -> int:
+        """All volume without a side."""
+        return sum(row.unknown for row in self.rows)
+
+    @property
+    def trades(self) -> int:
+        """All executions."""
+        return sum(row.trades for row in self.rows)
 
     @property
     def value_area_share(self) -> float | None:
