@@ -73,6 +73,7 @@ class KlineSource:
         """Takes the interval from the stream's name."""
         self._stream = name.text
         self._interval = name.kind.partition("_")[2]
+        self._continuous = name.kind.startswith("continuousKline_")
         self._symbol = symbol
         self._period = 1_000 if self._interval == "1s" else venue.kline_ms
         self._futures = venue.futures
@@ -104,6 +105,8 @@ class KlineSource:
 
     def _event(self, bar: Bar, push: int, *, closed: bool) -> Event:
         text = wire.kline_frame(self._symbol, self._interval, bar, push, closed, self._futures)
+        if self._continuous:
+            text = wire.continuous(text, self._symbol)
         return Event(push, MADE, self._stream, text.encode(), bar.start, closing=closed)
 
 
@@ -135,7 +138,7 @@ def source_for(name: StreamName, market: Market, venue: Venue) -> Source | None:
         return _all_market(name, market, venue)
     symbol = market.symbols.get(name.symbol)
     if symbol is None:
-        return None
+        return _continuous(name, market, venue)
     full = name.text.partition("@")[2]
     if full in symbol.recorded:
         return RecordedSource(name.text, symbol.recorded[full])
@@ -149,6 +152,14 @@ def source_for(name: StreamName, market: Market, venue: Venue) -> Source | None:
     if name.kind in ("ticker", "miniTicker") and not name.speed:
         return _day(name, symbol, venue)
     return _book(name, symbol, venue)
+
+
+def _continuous(name: StreamName, market: Market, venue: Venue) -> Source | None:
+    """Makes `<pair>_perpetual@continuousKline_<i>` of USD-M."""
+    symbol = market.symbols.get(name.symbol.removesuffix("_PERPETUAL"))
+    if symbol is None or not venue.futures or not name.kind.startswith("continuousKline_") or name.speed:
+        return None
+    return KlineSource(name, symbol, venue) if name.kind.partition("_")[2] in venue.intervals else None
 
 
 def _day(name: StreamName, symbol: Symbol, venue: Venue) -> Source:

@@ -94,6 +94,13 @@ def kline_frame(symbol: Symbol, interval: str, bar: Bar, event_ms: int, closed: 
     return f'{{"e":"kline","E":{event_ms},"s":"{symbol.name}","k":{{{inner}}}}}'
 
 
+def continuous(text: str, symbol: Symbol) -> str:
+    """Turns a kline event into a continuous_kline event: named by pair and contract type."""
+    head = f'"ps":"{symbol.name}","ct":"PERPETUAL",'
+    text = text.replace('"e":"kline"', '"e":"continuous_kline"').replace(f'"s":"{symbol.name}", ', "")
+    return text.replace(f'"s":"{symbol.name}",', head, 1)
+
+
 def bar_row(symbol: Symbol, interval: str, bar: Bar, unit: int = 1) -> str:
     """Writes a REST kline; `unit` 1000 gives microseconds."""
     price, size, quote = symbol.price, symbol.size, quote_scale(symbol)
