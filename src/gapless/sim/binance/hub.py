@@ -53,8 +53,9 @@ class Hub:
     def subscribe(self, connection: Connection, texts: list[str]) -> None:
         """Adds streams to a connection; what its route does not deliver, or nobody knows, stays silent."""
         for text in texts:
-            connection.streams[text] = None
-            connection.silent.discard(text)
+            if text not in connection.streams:
+                connection.streams[text] = None
+                connection.silent.discard(text)  # to ask again without leaving first wakes nothing
             name = parse_name(text)
             if self.venue.futures and name.route != connection.route:
                 continue

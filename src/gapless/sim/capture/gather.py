@@ -166,7 +166,7 @@ def add_records(gathering: Gathering, path: Path, records: list[Record]) -> None
     """Adds a file of frames; market time is the event time, kept in the order of the file."""
     offset = _offset(records)
     clock = 0
-    for number, record in enumerate(records, 1):
+    for record in records:
         try:
             if record.request:
                 _add_reply(gathering, record, max(clock, record.received // 1_000_000 - offset))

@@ -41,8 +41,9 @@ _DECODE = msgspec.json.Decoder(Wrapped)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stream frame (`stream` set) or a REST reply (`request` set), with the receive time in ns."""
+    """A stream frame (`stream` set) or a REST reply (`request` set), with its line and the receive time in ns."""
 
+    line: int
     received: int
     payload: bytes
     stream: str = ""
@@ -128,14 +129,14 @@ def _record(path: Path, number: int, line: bytes) -> Iterator[Record]:
     except (ValueError, msgspec.MsgspecError):
         raise CaptureError(str(path), number, "is no frame (`recv_ns payload` with a JSON payload)") from None
     if wrapped.stream is not None:
-        yield Record(received, bytes(wrapped.data), stream=wrapped.stream)
+        yield Record(number, received, bytes(wrapped.data), stream=wrapped.stream)
     elif wrapped.rest is not None:
         if wrapped.status == 200:
-            yield Record(received, bytes(wrapped.body), request=wrapped.rest.partition(" ")[2] or wrapped.rest)
+            yield Record(number, received, bytes(wrapped.body), request=wrapped.rest.partition(" ")[2] or wrapped.rest)
     elif wrapped.lastUpdateId is not None:
-        yield Record(received, payload, request="depth")
+        yield Record(number, received, payload, request="depth")
     elif wrapped.e is not None and wrapped.s is not None:
-        yield Record(received, payload, stream=_stream_of(wrapped))
+        yield Record(number, received, payload, stream=_stream_of(wrapped))
 
 
 def _stream_of(event: Wrapped) -> str:
