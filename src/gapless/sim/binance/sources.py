@@ -18,6 +18,7 @@ from gapless.sim.rows import Rows, Series
 Encode = Callable[[Symbol, Rows, bool], Iterator[tuple[int, int, str]]]
 MADE = 1 << 60  # order of made events: after recorded ones of the same instant
 ARRAY_MS = 1_000
+BEST_MS = 100
 BROADCAST_BOOK_MS = 5_000
 
 
@@ -224,15 +225,23 @@ def _book(name: StreamName, symbol: Symbol, venue: Venue) -> Source | None:
         return PeriodicSource(text, speed, change)
     if name.kind == "bookTicker":
 
-        def best(before: int, at: int) -> str | None:
-            now, then = book.at(at, 1), book.at(before, 1)
-            moved = (now.bids, now.asks) != (then.bids, then.asks)
-            return wire.book_ticker(symbol, now, venue.futures) if moved and now.bids and now.asks else None
-
-        return PeriodicSource(text, 100, best)
+        return PeriodicSource(text, BEST_MS, _best(symbol, venue))
     if name.kind in ("depth5", "depth10", "depth20"):
         return PeriodicSource(text, speed, _partial(symbol, int(name.kind[5:]), venue))
     return None
+
+
+def _best(symbol: Symbol, venue: Venue) -> Callable[[int, int], str | None]:
+    shown: list[object] = [None]
+
+    def make(before: int, at: int) -> str | None:
+        depth = symbol.book.at(at, 1) if symbol.book is not None else None
+        if depth is None or not depth.bids or not depth.asks or shown[0] == (depth.bids, depth.asks):
+            return None
+        shown[0] = (depth.bids, depth.asks)
+        return wire.book_ticker(symbol, depth, venue.futures)
+
+    return make
 
 
 def _partial(symbol: Symbol, count: int, venue: Venue) -> Callable[[int, int], str | None]:

@@ -64,4 +64,8 @@ def venue_named(name: str, settings: dict[str, Any]) -> Venue:
     for key in settings:
         if key not in SETTINGS:
             raise SimError(f"unknown limit {key!r} in the fault file; allowed are {', '.join(SETTINGS)}")
+        flag = key in ("one_hour_span", "retry_after")
+        value = settings[key]
+        if isinstance(value, bool) != flag or not isinstance(value, int | float) or value < 0:
+            raise SimError(f"limit {key} = {value!r} in the fault file is not {'true or false' if flag else 'a number'}")
     return replace(venue, **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ _TRADE = msgspec.json.Decoder(TradeEvent)
 _AGG = msgspec.json.Decoder(AggEvent)
 _KLINE = msgspec.json.Decoder(KlineEvent)
 _ANY = msgspec.json.Decoder(AnyEvent)
+DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
 FLAGS = {"MARKET": MARKET, "RPI": RPI}
 
 
@@ -172,9 +174,9 @@ def add_records(gathering: Gathering, path: Path, records: list[Record]) -> None
                 _add_reply(gathering, record, max(clock, record.received // 1_000_000 - offset))
                 continue
             clock = _add_frame(gathering, record, clock, offset)
-        except msgspec.MsgspecError as error:
+        except ValueError as error:  # msgspec's errors are ValueErrors
             raise CaptureError(
-                str(path), number, f"holds a `{record.stream}` frame of another shape ({error})"
+                str(path), record.line, f"holds a `{record.stream}` frame of another shape ({error})"
             ) from None
 
 
@@ -225,13 +227,22 @@ def _add_frame(gathering: Gathering, record: Record, clock: int, offset: int) ->
     elif kind == "aggTrade":
         if key in entry.aggs:
             return push
+        check_decimals(agg.p, agg.q, agg.nq or "0")
         entry.aggs[key] = Agg(key, agg.p, agg.q, agg.nq or agg.q, agg.f, agg.l, agg.T, push, agg.m)
     entry.frames[kind].append(Frame(push, order, payload, key, closing))
     return push
 
 
+def check_decimals(*texts: str) -> None:
+    """Raises ValueError for a text that is no plain decimal number."""
+    for text in texts:
+        if not DECIMAL.fullmatch(text):
+            raise ValueError(f"{text!r} is no decimal number")
+
+
 def fill_of(trade: TradeEvent, push: int) -> Fill:
     """Classifies an execution: price and quantity of zero mean that the id was spent without a trade."""
+    check_decimals(trade.p, trade.q)
     void = not trade.q.strip("0.") or not trade.p.strip("0.")
     flag = VOID if void else FLAGS.get(trade.X, OTHER)
     return Fill(trade.t, trade.p, trade.q, trade.T, push, trade.m, flag)
@@ -272,6 +283,7 @@ def add_table(gathering: Gathering, path: Path, table: Table) -> None:
                 gathering.saw(trade.T)
             elif table.kind == "aggTrades":
                 time = _ms(row[5])
+                check_decimals(row[1], row[2])
                 agg = Agg(
                     int(row[0]), row[1], row[2], row[2], int(row[3]), int(row[4]), time, time + 100, row[6] in maker
                 )
@@ -279,6 +291,7 @@ def add_table(gathering: Gathering, path: Path, table: Table) -> None:
                 gathering.saw(time)
             else:
                 start = _ms(row[0])
+                check_decimals(*row[1:6], row[7], *row[9:11])
                 prices = (row[1], row[2], row[3], row[4])
                 entry.bars[start] = TextBar(start, prices, row[5], row[7], int(row[8]), row[9], row[10])
                 gathering.saw(start)

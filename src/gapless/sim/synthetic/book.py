@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 
 from gapless.sim.market import Depth, Diff, Level
@@ -10,6 +12,9 @@ from gapless.sim.synthetic.generator import Generator
 from gapless.sim.synthetic.hashes import below, hashed, key_of
 
 STEP_MS = 100
+BLOCK_STEPS = 100
+KEEP_BLOCKS = 16
+KEEP_WHOLES = 12
 REACH = 400  # ticks from the middle that the book shows on each side
 IDS_A_STEP = 64  # update ids spent in a step
 FIRST_ID = 5_000_000_000
@@ -25,6 +30,8 @@ class GeneratedBook:
         self._lot = generator.item.lot
         self._tick = generator.item.tick
         self._key = key_of(generator.key, 19)
+        self._middles: OrderedDict[int, list[int]] = OrderedDict()
+        self._wholes: OrderedDict[tuple[int, int], dict[int, int]] = OrderedDict()
 
     def _number(self, ms: int) -> int:
         return FIRST_ID + ms // STEP_MS % 10**10 * IDS_A_STEP
@@ -37,9 +44,29 @@ class GeneratedBook:
         empty = (word & np.uint64(3)) == 0
         return np.where(empty, 0, 1 + below(word, 8 * self._lot))
 
+    def _middle(self, ms: int) -> int:
+        """Returns the even tick between bids and asks; ten seconds are made at once."""
+        block, place = divmod(ms // STEP_MS, BLOCK_STEPS)
+        found = self._middles.get(block)
+        if found is None:
+            steps = np.arange(block * BLOCK_STEPS, (block + 1) * BLOCK_STEPS, dtype=np.int64)
+            found = self._middles[block] = (self._path.ticks(steps * STEP_MS) // 2 * 2).tolist()
+            if len(self._middles) > KEEP_BLOCKS:
+                self._middles.popitem(last=False)
+        return found[place]
+
+    def _whole(self, ms: int, sign: int) -> dict[int, int]:
+        """Returns quantity by tick of one side; the newest few instants are kept."""
+        found = self._wholes.get((ms, sign))
+        if found is None:
+            ticks, quantities = self._side(ms, REACH, sign)
+            found = self._wholes[ms, sign] = dict(zip(ticks.tolist(), quantities.tolist(), strict=True))
+            if len(self._wholes) > KEEP_WHOLES:
+                self._wholes.popitem(last=False)
+        return found
+
     def _side(self, ms: int, reach: int, sign: int) -> tuple[Ints, Ints]:
-        middle = int(self._path.ticks(np.array([ms], dtype=np.int64))[0]) // 2 * 2
-        ticks = middle + sign * np.arange(1, reach + 1, dtype=np.int64)
+        ticks = self._middle(ms) + sign * np.arange(1, reach + 1, dtype=np.int64)
         ticks = ticks[ticks > 0]
         return ticks, self._quantities(ticks, ms)
 
@@ -60,8 +87,7 @@ class GeneratedBook:
             return None
         sides = []
         for sign in (-1, 1):
-            old = dict(zip(*(column.tolist() for column in self._side(then, REACH, sign)), strict=True))
-            new = dict(zip(*(column.tolist() for column in self._side(now, REACH, sign)), strict=True))
+            old, new = self._whole(then, sign), self._whole(now, sign)
             changed = [(t * self._tick, q) for t, q in new.items() if old.get(t, 0) != q]
             changed += [(t * self._tick, 0) for t, q in old.items() if q and t not in new]
             sides.append(sorted(changed))
