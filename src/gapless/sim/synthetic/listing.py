@@ -44,7 +44,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def listing(index: int) -> Listing:
     """Returns the instrument of a rank; the first is the busiest, names beyond the majors are made up."""
-    blocks = max(int(_FIRST_BLOCKS / (1 + 0.55 * index) ** 1.7), _LEAST_BLOCKS)
+    blocks = max(int(_FIRST_BLOCKS / (1 + 0.55 * index) ** 2.4), _LEAST_BLOCKS)
     if index < len(_MAJORS):
         base, digits, tick, size_digits, middle, lot = _MAJORS[index]
         return Listing(base + "USDT", base, digits, tick, size_digits, middle, lot, blocks)
