@@ -153,8 +153,18 @@ class Market:
         if tape is None:
             raise UnknownName(f"the store holds no trades of {instrument.id}; it holds candles")
         rows = list(self.stream_trades(instrument, start=start, end=end))
-        spans = self.reader.spans(tape.id, rows[0].seq, rows[-1].seq) if rows else []
-        holes = without((rows[0].seq, rows[-1].seq), spans) if rows else []
+        return self.trade_answer(instrument, tape, rows, began=began)
+
+    def trade_answer(
+        self, instrument: Instrument, tape: Tape, rows: list[Trade], *, began: float, since: int | None = None
+    ) -> TradeAnswer:
+        """Say of trades of a tape, ascending, how well they are proven and what is missing between them.
+
+        `since` is the id that was asked for, where the answer is to reach back to it.
+        """
+        asked = (rows[0].seq if since is None else min(since, rows[0].seq), rows[-1].seq) if rows else (0, -1)
+        spans = self.reader.spans(tape.id, *asked) if rows else []
+        holes = without(asked, spans) if rows else []
         return TradeAnswer(
             instrument=instrument.id,
             price_digits=instrument.price_digits,

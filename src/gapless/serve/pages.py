@@ -1,0 +1,145 @@
+"""Answers in pages: what is asked of the market, bounded, with the place where the next page begins."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Any
+
+from gapless.errors import UnknownName
+from gapless.model import MINUTE, Instrument, Tape, Timeframe, Trade
+from gapless.model.times import in_epoch, iso
+from gapless.query.audit import audit_object, audit_tape
+from gapless.query.feed import gap_row
+from gapless.query.market import Basis, Market
+from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
+from gapless.serve.questions import MOST_GAPS, bars_at_most
+
+STATES = ("open", "repaired", "permanent")
+
+
+def plain_listing(
+    rows: list[dict[str, Any]], sources: list[str], *, began: float, proof: str | None = None
+) -> dict[str, Any]:
+    """Wrap rows that no proof is asked of in the shape of every list; `began` is of `perf_counter`."""
+    elapsed = round((time.perf_counter() - began) * 1_000, 3)
+    return {"rows": rows, "proof": proof, "revision": 0, "sources": sources, "missing": [], "elapsed_ms": elapsed}
+
+
+def instruments(market: Market) -> dict[str, Any]:
+    """Answer the instruments."""
+    began = time.perf_counter()
+    return plain_listing(instrument_rows(market.reader.instruments()), ["store"], began=began)
+
+
+def candles(
+    market: Market,
+    name: str,
+    timeframe: Timeframe,
+    *,
+    start: int | None,
+    end: int | None,
+    last: int | None,
+    basis: Basis,
+    live: bool,
+    epoch: str | None,
+) -> dict[str, Any]:
+    """Answer candles; `next` is the start of the next page where a range has more bars than one answer holds."""
+    instrument = market.instrument(name)
+    most = bars_at_most(timeframe)
+    after = None
+    if start is None:
+        last = last or most
+    else:
+        after = _page_end(market, instrument, timeframe, start, bars=most)
+        if after is not None and (end is None or after < end):
+            end, live = after, False
+        else:
+            after = None
+    answer = market.candles(instrument, timeframe, start=start, end=end, last=last, basis=basis, live=live)
+    body = listing(answer, candle_rows(answer, epoch=epoch), epoch=epoch)
+    return body | {"next": None if after is None else in_epoch(after, epoch)}
+
+
+def _page_end(market: Market, instrument: Instrument, timeframe: Timeframe, start: int, *, bars: int) -> int | None:
+    """Give the end of a page of `bars` bars from `start`, or from the oldest candle; None where that is all."""
+    oldest, newest = market.reader.oldest_candle(instrument.id), market.reader.newest_candle(instrument.id)
+    if oldest is None or newest is None:
+        return None
+    end = max(timeframe.start_of(start), timeframe.start_of(oldest.start))
+    for _ in range(bars):
+        end = timeframe.end_of(end)
+        if end > newest.start:
+            return None
+    return end
+
+
+def trades(
+    market: Market,
+    name: str,
+    *,
+    start: int | None,
+    end: int | None,
+    first: int | None,
+    limit: int,
+    received: bool,
+    epoch: str | None,
+) -> dict[str, Any]:
+    """Answer at most `limit` trades: from a time, from the id `first`, or else the newest.
+
+    `next` is the id to ask for as `first`, None at the end. Pages join by id: trades share milliseconds.
+    """
+    began = time.perf_counter()
+    instrument = market.instrument(name)
+    tape = market.primary(instrument.id)
+    if tape is None:
+        raise UnknownName(f"the store holds no trades of {instrument.id}; it holds candles")
+    if first is None and start is not None:
+        found = market.stream_trades(instrument, start=start, end=end)
+    else:
+        newest = max((span.last for span in market.reader.all_spans(tape.id)), default=-1)
+        found = _from_id(market, tape, newest - limit + 1 if first is None else first, newest=newest, end=end)
+    with closing(found) as rows:  # type: ignore[type-var]
+        page = list(islice(rows, limit))
+    answer = market.trade_answer(instrument, tape, page, began=began, since=first)
+    body = listing(answer, trade_rows(answer, epoch=epoch, received=received), epoch=epoch)
+    return body | {"next": page[-1].seq + 1 if len(page) == limit else None}
+
+
+def _from_id(market: Market, tape: Tape, first: int, *, newest: int, end: int | None) -> Iterator[Trade]:
+    """Go through the trades from an id on, to the last one before a time."""
+    while first <= newest:
+        for trade in market.reader.trades(tape.id, first, first + 999):
+            if end is not None and trade.time >= end + MINUTE:
+                return
+            if end is None or trade.time < end:
+                yield trade
+        first += 1_000
+
+
+def gaps(market: Market, name: str | None, states: tuple[str, ...]) -> dict[str, Any]:
+    """Answer the named gaps in some states, newest first and at most 10,000."""
+    began = time.perf_counter()
+    found = [
+        (tape, gap)
+        for tape in market.reader.tapes(market.instrument(name).id if name else None)
+        for state in states
+        for gap in market.reader.gaps(tape.id, state)
+    ]
+    found.sort(key=lambda pair: -pair[1].opened)
+    return plain_listing([gap_row(tape, gap) for tape, gap in found[:MOST_GAPS]], ["store"], began=began)
+
+
+def coverage(market: Market, name: str | None) -> dict[str, Any]:
+    """Answer the audit of every tape (of one instrument)."""
+    began = time.perf_counter()
+    tapes = market.reader.tapes(market.instrument(name).id if name else None)
+    audits = [audit_tape(market.reader, tape) for tape in tapes]
+    missing = [
+        [iso(hole.since), iso(hole.until)]
+        for audit in audits
+        for hole in audit.holes
+        if hole.since is not None and hole.until is not None
+    ]
+    body = plain_listing([audit_object(audit) for audit in audits], ["store"], began=began)
+    return body | {"missing": missing}

@@ -1,0 +1,60 @@
+"""What the faces need of the running system; the engine supplies it."""
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from gapless.model import Quote, Ticker, Trade
+from gapless.ports import TapeReader
+from gapless.query.market import Market
+
+
+class System(Protocol):
+    """The running system, as the faces see it.
+
+    `market` and `reader` are called from one thread each, beside the loop; they are best two connections, so that a
+    long answer does not hold up the streams. All else is called on the loop.
+    """
+
+    @property
+    def market(self) -> Market:
+        """The market over a store that is only read."""
+
+    @property
+    def reader(self) -> TapeReader:
+        """The store that streams are read from."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics of the process."""
+
+    def status(self) -> dict[str, Any]:
+        """Give what `/system/status` answers."""
+
+    def health(self) -> dict[str, Any]:
+        """Give what `/health` answers; its `status` is starting, ready, degraded or dead."""
+
+    def budgets(self) -> list[dict[str, Any]]:
+        """List what was spent and what is left, by host."""
+
+    def connections(self) -> list[dict[str, Any]]:
+        """List the connections to venues."""
+
+    def tickers(self) -> list[Ticker]:
+        """List the newest ticker of every instrument; an unchanged one is the same object."""
+
+    def quotes(self) -> list[Quote]:
+        """List the newest best bid and ask of every instrument; an unchanged one is the same object."""
+
+    def book(self, instrument: str, depth: int) -> dict[str, Any] | None:
+        """Give the order book of an instrument to a depth, best first; None when none is kept."""
+
+    async def settle(self) -> dict[str, Any]:
+        """Compare every tape's newest id with its venue and repair what is missing; may take minutes."""
+
+    def wait_for_commit(self, known: int) -> Awaitable[int]:
+        """Wait until the store holds a commit newer than `known`, by whichever process, and give the newest number."""
+
+    def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:
+        """Go through trades as they arrive, before they are committed; ends when the iterator is closed."""
