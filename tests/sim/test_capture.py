@@ -14,7 +14,11 @@ import pytest
 from gapless.sim.capture.load import load_capture
 from gapless.sim.errors import CaptureError, SimError
 
-FIELDS = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume".split(",")
+FIELDS = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume".split(
+        ","
+    )
+)
 COMPARED = {"open": 1, "high": 2, "low": 3, "close": 4, "volume": 5, "quote_volume": 7, "count": 8}
 COMPARED |= {"taker_buy_volume": 9, "taker_buy_quote_volume": 10}
 
@@ -76,7 +80,9 @@ def test_recorded_trades_are_played_byte_for_byte_and_minutes_equal_the_exchange
 
     with (data / "binance-usdm" / "BTCUSDT-1m-2024-08-08T2340_2024-08-09T0010.csv").open() as file:
         official = {int(row["open_time"]): row for row in csv.DictReader(file)}
-    assert [row[0] for row in rows] == list(range(1723161300000, 1723161600000, 60_000))  # 23:54 and 00:00 are held in part
+    assert [row[0] for row in rows] == list(
+        range(1723161300000, 1723161600000, 60_000)
+    )  # 23:54 and 00:00 are held in part
     truth, lines = journal_rows(journal, "kline_1m")
     for served in (rows, truth):
         assert len(served) == 5
@@ -174,7 +180,7 @@ LINES = [
     ("lines", "words"),
     [
         ([*LINES, "garbage"], "line 3: is no frame"),
-        ([*LINES, LINES[0].replace('"1.50"', '"abc"').replace(':7', ":9")], "line 3.*no decimal"),
+        ([*LINES, LINES[0].replace('"1.50"', '"abc"').replace(":7", ":9")], "line 3.*no decimal"),
         ([*LINES, LINES[0].replace('"t":7', '"t":"x"')], "line 3.*another shape"),
         ([], "is empty"),
         (["hello"], "is no frame"),

@@ -28,7 +28,9 @@ def test_python_binance_receives_futures_trades_candles_and_rest(running):
             manager.FSTREAM_URL = url.replace("http", "ws") + "/"
             try:
                 agg = await first_frames(manager.aggtrade_futures_socket("BTCUSDT"), lambda got: len(got) >= 20)
-                bars = await first_frames(manager.kline_futures_socket("BTCUSDT"), lambda got: any(m["k"]["x"] for m in got))
+                bars = await first_frames(
+                    manager.kline_futures_socket("BTCUSDT"), lambda got: any(m["k"]["x"] for m in got)
+                )
                 named = manager.futures_multiplex_socket(["ethusdt@kline_1m"])
                 more = await first_frames(named, lambda got: len(got) >= 2)
                 info = await client.futures_exchange_info()
@@ -66,7 +68,9 @@ def test_python_binance_receives_spot_trades_and_candles(running):
                 await client.close_connection()
             ids = [m["t"] for m in trades]
             assert ids == list(range(ids[0], ids[0] + len(ids)))
-            assert [(row["id"], row["price"], row["qty"]) for row in older] == [(m["t"], m["p"], m["q"]) for m in trades[:20]]
+            assert [(row["id"], row["price"], row["qty"]) for row in older] == [
+                (m["t"], m["p"], m["q"]) for m in trades[:20]
+            ]
             closed = next(m["k"] for m in bars if m["k"]["x"])
             held = {row[0]: row for row in rows}
             if closed["t"] in held:
@@ -81,7 +85,9 @@ def test_ccxt_receives_trades_and_candles(running, venue):
         async with running(venue=venue, speed=30.0) as url:
             futures = venue == "binance"
             kind, market = ("linear", "BTC/USDT:USDT") if futures else ("spot", "BTC/USDT")
-            exchange = ccxt.pro.binance({"options": {"fetchMarkets": {"types": [kind]}, "defaultType": "swap" if futures else "spot"}})
+            exchange = ccxt.pro.binance(
+                {"options": {"fetchMarkets": {"types": [kind]}, "defaultType": "swap" if futures else "spot"}}
+            )
             exchange.urls["api"]["fapiPublic"] = f"{url}/fapi/v1"
             exchange.urls["api"]["fapiPublicV2"] = f"{url}/fapi/v2"
             exchange.urls["api"]["public"] = f"{url}/api/v3"

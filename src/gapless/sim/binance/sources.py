@@ -224,7 +224,6 @@ def _book(name: StreamName, symbol: Symbol, venue: Venue) -> Source | None:
 
         return PeriodicSource(text, speed, change)
     if name.kind == "bookTicker":
-
         return PeriodicSource(text, BEST_MS, _best(symbol, venue))
     if name.kind in ("depth5", "depth10", "depth20"):
         return PeriodicSource(text, speed, _partial(symbol, int(name.kind[5:]), venue))

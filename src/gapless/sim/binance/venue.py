@@ -67,5 +67,7 @@ def venue_named(name: str, settings: dict[str, Any]) -> Venue:
         flag = key in ("one_hour_span", "retry_after")
         value = settings[key]
         if isinstance(value, bool) != flag or not isinstance(value, int | float) or value < 0:
-            raise SimError(f"limit {key} = {value!r} in the fault file is not {'true or false' if flag else 'a number'}")
+            raise SimError(
+                f"limit {key} = {value!r} in the fault file is not {'true or false' if flag else 'a number'}"
+            )
     return replace(venue, **settings)

@@ -150,7 +150,11 @@ class Generator:
         borders = np.arange(int(time[0]) // MINUTE + 1, int(time[-1]) // MINUTE + 1, dtype=np.int64) * MINUTE
         last = np.searchsorted(time, borders) - 1
         chosen = (hashed(key_of(self.key, 23), borders) & np.uint64(1)) == 0
-        chosen &= (borders - time[last] < 2_000) & (time[last] <= borders - BORDER_LEAD_MS) & (end[last] > borders + WINDOW_MS)
+        chosen &= (
+            (borders - time[last] < 2_000)
+            & (time[last] <= borders - BORDER_LEAD_MS)
+            & (end[last] > borders + WINDOW_MS)
+        )
         time[last[chosen]] = borders[chosen] - BORDER_LEAD_MS
         return time
 

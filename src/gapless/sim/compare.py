@@ -1,0 +1,126 @@
+"""The comparer: what the simulated market did, by its journal, against what a store holds. A process of its own.
+
+It shares no code with the collector: it reads the journal and the store, row by row, field by field.
+
+usage: python -m gapless.sim.compare JOURNAL STORE_URL ENVIRONMENT
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from gapless.adapters import open_store
+from gapless.model import MINUTE, MS, Origin
+from gapless.model.number import scaled, wide
+from gapless.ports import TapeReader
+from gapless.query.audit import audit
+
+Row = tuple[int, ...]
+
+
+class Tally(Struct):
+    """What the comparison found: distinct events sent and held, and what is wrong with those held."""
+
+    sent: dict[str, int] = field(default_factory=lambda: {"trades": 0, "candles": 0})
+    held: dict[str, int] = field(default_factory=lambda: {"trades": 0, "candles": 0})
+    missing: int = 0
+    duplicated: int = 0
+    altered: int = 0
+    gaps_open: int = 0
+    first_shortfalls: list[str] = field(default_factory=list)
+
+
+def compare(journal: Path, store: str, environment: str) -> Tally:
+    """Compare every row of the truth with the row of the same id that the store holds."""
+    reader = open_store(store, environment=environment, readonly=True)  # type: ignore[arg-type]
+    venue, truth = _truth(journal)
+    tally = Tally()
+    instruments = {instrument.id: instrument for instrument in reader.instruments()}
+    for (symbol, kind), rows in truth.items():
+        what = "candles" if kind == "kline_1m" else "trades"
+        tally.sent[what] += len(rows)
+        instrument = instruments.get(f"{venue}:{symbol}")
+        if instrument is None:
+            tally.missing += len(rows)
+            tally.first_shortfalls.append(f"{symbol}: the store does not know it")
+            continue
+        digits = (instrument.price_digits, instrument.size_digits)
+        wanted = {row[0]: row for row in (_scaled(kind, row, digits) for row in rows)}
+        held = list(
+            _bars(reader, instrument.id, wanted) if what == "candles" else _trades(reader, instrument.id, kind, wanted)
+        )
+        _count(tally, what, f"{symbol} {kind}", wanted, held)
+    tally.gaps_open = sum(len(tape.holes) for tape in audit(reader))
+    return tally
+
+
+def _truth(journal: Path) -> tuple[str, dict[tuple[str, str], list[list[Any]]]]:
+    """Read the last session of a journal."""
+    venue = ""
+    truth: dict[tuple[str, str], list[list[Any]]] = {}
+    for line in journal.read_bytes().splitlines():
+        entry = msgspec.json.decode(line)
+        if entry["t"] == "start":
+            venue = entry["venue"]
+            truth = {}
+        elif entry["t"] == "row":
+            truth.setdefault((entry["symbol"], entry["tape"]), []).append(entry["row"])
+    return venue, truth
+
+
+def _scaled(kind: str, row: list[Any], digits: tuple[int, int]) -> Row:
+    """Write a journal row as (id, fields ...), in the store's units."""
+    p, s = digits
+    if kind == "agg":
+        seq, price, size, first, last, time, maker = row
+        return (seq, time * MS, scaled(price, p), scaled(size, s), -1 if maker else 1, last - first + 1, first)
+    if kind == "trade":
+        seq, price, size, time, maker = row
+        return (seq, time * MS, scaled(price, p), scaled(size, s), -1 if maker else 1, 1, seq)
+    start, opened, high, low, close, volume, quote, count, taker, taker_quote = row
+    prices = tuple(scaled(text, p) for text in (opened, high, low, close))
+    return (
+        start * MS, *prices, scaled(volume, s), wide(quote, p + s), count, scaled(taker, s), wide(taker_quote, p + s),
+    )  # fmt: skip
+
+
+def _trades(reader: TapeReader, instrument: str, kind: str, wanted: dict[int, Row]) -> Iterator[Row]:
+    for tape in reader.tapes(instrument):
+        if tape.kind == kind:
+            for t in reader.trades(tape.id, min(wanted), max(wanted)):
+                yield (t.seq, t.time, t.price, t.size, t.side, t.fills, t.first_fill)
+
+
+def _bars(reader: TapeReader, instrument: str, wanted: dict[int, Row]) -> Iterator[Row]:
+    for c in reader.candles(instrument, min(wanted), max(wanted) + MINUTE):
+        if c.origin is Origin.VENUE:
+            yield (
+                c.start, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades, c.taker_buy_volume,
+                c.taker_buy_quote_volume,
+            )  # type: ignore[misc]  # fmt: skip
+
+
+def _count(tally: Tally, what: str, name: str, wanted: dict[int, Row], held: list[Row]) -> None:
+    seen: dict[int, Row] = {}
+    for row in held:
+        if row[0] in seen:
+            tally.duplicated += 1
+        seen[row[0]] = row
+    tally.held[what] += len(seen.keys() & wanted.keys())
+    missing = sorted(wanted.keys() - seen.keys())
+    altered = [key for key, row in wanted.items() if key in seen and seen[key] != row]
+    strange = sorted(seen.keys() - wanted.keys())
+    tally.missing += len(missing)
+    tally.altered += len(altered) + len(strange)
+    for word, keys in (("missing", missing), ("altered", altered), ("never sent", strange)):
+        if keys:
+            detail = f" sent {wanted[keys[0]]} held {seen[keys[0]]}" if word == "altered" else ""
+            tally.first_shortfalls.append(f"{name}: {len(keys)} {word}, first {keys[0]}{detail}")
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(compare(Path(sys.argv[1]), sys.argv[2], sys.argv[3])).decode())
