@@ -1,0 +1,134 @@
+"""`gapless footprint`: volume by price and side inside a bar."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gapless.cli.options import AsJson, End, Epoch, InEnvironment, Start, Store, environment, moment, one_of, ordered
+
+if TYPE_CHECKING:
+    from gapless.model import Instrument, Timeframe
+    from gapless.query.footprint_rows import BarFootprint
+
+_BAR = 24
+
+
+def footprint(
+    instrument: Annotated[str, typer.Argument(help="An id such as binance:BTCUSDT, or any usual spelling.")],
+    first: Annotated[str, typer.Argument(help="A time inside the bar; left out for many bars.", metavar="[START]")],
+    second: Annotated[str | None, typer.Argument(help="1m to 1440m, 1h to 24h, 1d, 1w.", metavar="TIMEFRAME")] = None,
+    start: Start = None,
+    end: End = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="The last N closed bars. Default: 1.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Add the forming bar.")] = False,
+    ticks_per_row: Annotated[
+        int | None, typer.Option("--ticks-per-row", min=1, help="Height of a row. Default: fits a typical bar.")
+    ] = None,
+    store: Store = None,
+    json: AsJson = False,
+    epoch: Epoch = None,
+    env: InEnvironment = None,
+) -> int:
+    """Print the footprint of one bar (ID START TIMEFRAME) or of many (ID TIMEFRAME with --start, --end or --last).
+
+    Exit status 1 when trades of it are not held whole.
+    """
+    import msgspec
+
+    from gapless.adapters import open_store
+    from gapless.errors import BadInput
+    from gapless.model import parse_timeframe
+    from gapless.query import footprint as query
+    from gapless.query.footprint_rows import footprint_object
+    from gapless.query.market import Market
+
+    frame = parse_timeframe(first if second is None else second)
+    one_of(epoch, "--epoch", ("ms", "us", "ns"))
+    begin, until = moment(start, "--start"), moment(end, "--end")
+    ordered(begin, until)
+    if last and (start or end):
+        raise BadInput("--last goes alone; a range is --start and --end")
+    if second is not None and (start or end or last or live):
+        raise BadInput("START names one bar; for many leave it out and give --start and --end, or --last")
+    at = None if second is None else moment(first, "START")
+    market = Market(open_store(store, environment=environment(env), readonly=True))
+    found = market.instrument(instrument)
+    if at is not None:
+        bar = query.footprint(market, found, frame, at, ticks_per_row=ticks_per_row)
+        if json:
+            print(msgspec.json.encode(footprint_object(bar, found, timeframe=frame, epoch=epoch)).decode())
+        else:
+            print(drawn(bar, found, timeframe=frame))
+        return _status(bar)
+    count = last if last or start or end or live else 1
+    if json:
+        answer = query.footprint_answer(
+            market, found, frame, start=begin, end=until, last=count, live=live, ticks_per_row=ticks_per_row,
+            epoch=epoch,
+        )  # fmt: skip
+        print(msgspec.json.encode(answer).decode())
+        return 1 if answer["missing"] or answer["failed"] or not answer["rows"] else 0
+    bars, missing = query.footprints(
+        market, found, frame, start=begin, end=until, last=count, live=live, ticks_per_row=ticks_per_row
+    )
+    print("\n\n".join(drawn(bar, found, timeframe=frame) for bar in bars) or f"no bar of {found.id} is held there")
+    return 1 if missing or not bars or any(bar.error for bar in bars) else 0
+
+
+def _status(bar: "BarFootprint") -> int:
+    return 1 if bar.missing or bar.proof == 0 else 0
+
+
+def drawn(bar: "BarFootprint", instrument: "Instrument", *, timeframe: "Timeframe") -> str:
+    """Draw a footprint for a terminal: bid x ask from high to low, the value area and its point of control marked."""
+    from gapless.model.number import plain
+    from gapless.model.times import iso
+
+    p, s = instrument.price_digits, instrument.size_digits
+    found = bar.footprint
+    lines = [
+        f"{instrument.id} {timeframe} {iso(bar.start)}  {bar.state.text}, {bar.proof.text} "
+        f"({', '.join(bar.sources)})" + (", short" if bar.short else "")
+    ]
+    if bar.error:
+        return f"{lines[0]}\n  {bar.error}"
+    if found.rows:
+        lines += _rows(bar, p, s)
+        share = f"{found.value_area_share:.1%}" if found.value_area_share is not None else "-"
+        lines.append(
+            f"  volume {plain(found.volume, s)}  trades {found.trades}  delta {plain(found.delta, s)} "
+            f"({plain(found.min_delta, s)} to {plain(found.max_delta, s)})  value area {share} "
+            f"by {found.rows_per_step}, {found.ticks_per_row} ticks a row"
+        )
+    else:
+        lines.append("  no trades")
+    for zone in found.stacked:
+        lines.append(f"  stacked {_side(zone.side)} imbalance: {plain(zone.low, p)} to {plain(zone.high, p)}")
+    for one in found.findings:
+        lines.append(f"  {one.kind} at the {one.at}: {plain(one.volume, s)} in {one.rows} rows")
+    for a, b in bar.missing:
+        lines.append(f"  not held whole: {iso(a)} to {iso(b)}")
+    return "\n".join(lines)
+
+
+def _rows(bar: "BarFootprint", p: int, s: int) -> list[str]:
+    from gapless.model.number import plain
+
+    found = bar.footprint
+    low, high, poc = found.val or 0, found.vah or 0, found.poc
+    marks = {(one.price, one.side) for one in found.imbalances}
+    most = max(row.total for row in found.rows)
+    width = max(len(plain(max(row.bid, row.ask), s)) for row in found.rows)
+    lines = []
+    for row in reversed(found.rows):
+        bid, ask = plain(row.bid, s).rjust(width), plain(row.ask, s).ljust(width)
+        left = ">" if (row.price, -1) in marks else " "
+        right = "<" if (row.price, 1) in marks else " "
+        area = "POC" if row.price == poc else " | " if low <= row.price <= high else "   "
+        length = round(_BAR * row.total / most) if most else 0
+        lines.append(f"  {plain(row.price, p)}  {left}{bid} x {ask}{right}  {area} {'#' * length}".rstrip())
+    return lines
+
+
+def _side(side: int) -> str:
+    return "buy" if side > 0 else "sell"
