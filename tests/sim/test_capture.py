@@ -14,11 +14,6 @@ import pytest
 from gapless.sim.capture.load import load_capture
 from gapless.sim.errors import CaptureError, SimError
 
-FIELDS = (
-    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume".split(
-        ","
-    )
-)
 COMPARED = {"open": 1, "high": 2, "low": 3, "close": 4, "volume": 5, "quote_volume": 7, "count": 8}
 COMPARED |= {"taker_buy_volume": 9, "taker_buy_quote_volume": 10}
 
@@ -43,7 +38,7 @@ async def play_to_end(probe, streams):
             await socket.send_json({"method": "SUBSCRIBE", "params": names, "id": 1})
             sockets.append(socket)
             tasks.append(asyncio.create_task(listen(path, socket)))
-        while not (await probe.get("/sim/state"))[1]["ended"]:
+        while not (await probe.get("/sim/state"))[1]["ended"]:  # noqa: ASYNC110 - the end lies behind HTTP
             await asyncio.sleep(0.1)
         for socket in sockets:
             await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 99})
@@ -169,10 +164,10 @@ def test_archive_files_become_a_market(data):
 
 
 LINES = [
-    '1700000000000000000 {"stream":"abcusdt@trade","data":{"e":"trade","E":1700000000005,"T":1700000000001,"s":"ABCUSDT",'
-    '"t":7,"p":"1.50","q":"2","X":"MARKET","m":false}}',
-    '1700000000100000000 {"stream":"abcusdt@trade","data":{"e":"trade","E":1700000000105,"T":1700000000101,"s":"ABCUSDT",'
-    '"t":8,"p":"1.50","q":"3","X":"MARKET","m":false}}',
+    '1700000000000000000 {"stream":"abcusdt@trade","data":{"e":"trade","E":1700000000005,"T":1700000000001,'
+    '"s":"ABCUSDT","t":7,"p":"1.50","q":"2","X":"MARKET","m":false}}',
+    '1700000000100000000 {"stream":"abcusdt@trade","data":{"e":"trade","E":1700000000105,"T":1700000000101,'
+    '"s":"ABCUSDT","t":8,"p":"1.50","q":"3","X":"MARKET","m":false}}',
 ]
 
 

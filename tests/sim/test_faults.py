@@ -176,7 +176,7 @@ def test_a_young_stream_is_never_touched(running, probing):
 
 
 def closes(running, probing, entry, enough):
-    """Injects a fault of closing candles; returns the closes seen since, the minute that was open then, and REST's rows."""
+    """Injects a fault of closing candles; returns the closes seen since, the minute then open, and REST's rows."""
 
     async def main():
         async with running(instruments=1, speed=240.0) as url, probing(url) as probe:

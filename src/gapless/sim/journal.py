@@ -1,7 +1,7 @@
 """The journal: what was offered, what went wrong on purpose, what was asked, and at the end the whole truth.
 
-JSON lines, appended and flushed one by one. After a restart a file holds several `start` lines; the rows after the last of them,
-closed by `end`, are the truth of the whole world, because first ids are kept.
+JSON lines, appended and flushed one by one. After a restart a file holds several `start` lines; the rows after the last
+of them, closed by `end`, are the truth of the whole world, because first ids are kept.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Level = tuple[int, int]  # price, quantity, scaled
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One recorded stream payload: `key` is the id of the event (trade, aggregate, bar start in ms), -1 for other kinds."""
+    """One recorded stream payload; `key` is the id of its event (trade, aggregate, bar start in ms), else -1."""
 
     push: int
     order: int

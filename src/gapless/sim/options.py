@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class SimOptions:
-    """Options of `gapless sim`; `at_ms` is market time, `speed` market seconds a real second, `port` 0 takes a free one."""
+    """Options of `gapless sim`; `at_ms` is market time, `speed` market seconds a real second, `port` 0 a free one."""
 
     venue: str = "binance"
     port: int = 0

@@ -130,7 +130,7 @@ class Scale:
 
 
 def rows_from(columns: dict[str, list[int]], maker: list[bool], push: Ints | None = None) -> Rows:
-    """Builds rows from lists named as the fields; a missing list of `net`, `first`, `last` or `flag` takes its default."""
+    """Builds rows from lists named as the fields; `net`, `first`, `last` and `flag` may be left out."""
     got = {name: np.array(values, dtype=np.int64) for name, values in columns.items()}
     ids = got["ids"]
     pushed = got["push"] if push is None else push

@@ -25,7 +25,8 @@ PATTERN = re.compile(
 HEADERS = {
     "aggTrades": "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker",
     "trades": "id,price,qty,quote_qty,time,is_buyer_maker",
-    "klines": "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore",
+    "klines": "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
+    "taker_buy_volume,taker_buy_quote_volume,ignore",
 }
 KEEP = 6
 PART = 50_000
@@ -36,7 +37,7 @@ _lock = threading.Lock()
 
 
 def archive_reply(market: Market, venue: Venue, path: str, now: int) -> bytes | None:
-    """Returns a zip or its checksum line, or None when there is no such file: of today, before history, of a capture."""
+    """Returns a zip or its checksum line, or None where there is none: today, before history, of a capture."""
     found = PATTERN.fullmatch(path)
     if found is None or market.seed is None or (found["market"] == "spot") == venue.futures:
         return None
@@ -94,7 +95,8 @@ def _bars(symbol: Symbol, start: int, unit: int) -> Iterator[str]:
         if b is not None:
             yield (
                 f"{minute * unit},{price(b.open)},{price(b.high)},{price(b.low)},{price(b.close)},{size(b.volume)},"
-                f"{(minute + MINUTE) * unit - 1},{quote(b.quote)},{b.trades},{size(b.taker_volume)},{quote(b.taker_quote)},0\n"
+                f"{(minute + MINUTE) * unit - 1},{quote(b.quote)},{b.trades},"
+                f"{size(b.taker_volume)},{quote(b.taker_quote)},0\n"
             )
 
 

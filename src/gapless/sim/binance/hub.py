@@ -111,7 +111,7 @@ class Hub:
         if now <= self.now:
             return
         events: list[Event] = []
-        for text, source in self.sources.items():
+        for source in self.sources.values():
             events.extend(source.due(self.now, now))
         events.sort(key=by_time)
         self.now = now
@@ -124,13 +124,12 @@ class Hub:
     def _offer(self, event: Event) -> None:
         name = self.names[event.stream]
         if name.tape is not None and event.key >= 0:
-            if (name.symbol, name.tape) not in self.journal.offered:
-                self.journal.offer(name.symbol, name.tape, event.key)
+            self.journal.offer(name.symbol, name.tape, event.key)
 
     def finish(self) -> None:
         """Stops the market: lifts all faults, sends all that is due, writes the truth.
 
-        A stop between a minute's end and its closing push is moved behind that push, so that every minute that ended is closed.
+        A stop between a minute's end and its closing push is moved behind that push: every minute that ended is closed.
         """
         if self.ended or self.finishing:
             return

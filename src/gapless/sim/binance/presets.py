@@ -1,7 +1,7 @@
 """`calm` and `storm` of the simulated Binance.
 
-The first marks of the storm lie in the first 15 s, because a capture at 20 x plays for only 17. A silent stream is due just before
-a disconnect, so that the acknowledgement of the reconnect is the one that lies.
+The first marks of the storm lie in the first 15 s, because a capture at 20 x plays for only 17. A silent stream is due
+just before a disconnect, so that the acknowledgement of the reconnect is the one that lies.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ TROUBLE = (
     '{"code":-1008,"msg":"Server is currently overloaded with other requests. Please try again in a few minutes."}',
     "Service Unavailable.",
 )
+ADVICE = "Please use the websocket for"
+SPOT_ADVICE = "Please use WebSocket Streams for"
 DATA_PATHS = ("klines", "aggTrades", "trades", "historicalTrades", "ticker/24hr", "depth")
 PAGES = ("aggTrades", "trades", "historicalTrades")
 SMALL = 1 << 20
@@ -189,9 +191,11 @@ class Service:
         address, now = self.hub.limiter.addresses[who], time.time()
         until = int(address.banned_until * 1000)
         if self.hub.venue.futures:
-            words = f"Way too many requests; IP({who}) banned until {until}. Please use the websocket for live updates to avoid bans."
+            words = f"Way too many requests; IP({who}) banned until {until}. {ADVICE} live updates to avoid bans."
         else:
-            words = f"Way too much request weight used; IP banned until {until}. Please use WebSocket Streams for live updates to avoid bans."
+            words = (
+                f"Way too much request weight used; IP banned until {until}. {SPOT_ADVICE} live updates to avoid bans."
+            )
         reply = _error(ApiError(-1003, words, 418))
         if self.hub.venue.retry_after and (entry is None or entry.retry_after is not None):
             reply.headers["Retry-After"] = str(max(int(address.banned_until - now + 0.999), 1))
@@ -203,9 +207,12 @@ class Service:
         if entry is not None:
             self.hub.limiter.totals.refused += 1
         if self.hub.venue.futures:
-            words = f"Too many requests; current limit is {limit} requests per minute. Please use the websocket for live updates to avoid polling the API."
+            words = (
+                f"Too many requests; current limit is {limit} requests per minute. {ADVICE} live updates to avoid bans."
+            )
         else:
-            words = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API."
+            used = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
+            words = f"{used} {SPOT_ADVICE} live updates to avoid polling the API."
         reply = _error(ApiError(-1003, words, 429))
         after: float | None = entry.retry_after if entry is not None else None
         if entry is None and self.hub.venue.retry_after and not self.hub.venue.futures:

@@ -61,11 +61,10 @@ def venue_named(name: str, settings: dict[str, Any]) -> Venue:
     if name not in VENUES:
         raise SimError(f"unknown venue {name!r}; simulated are {', '.join(VENUES)}")
     venue = USDM if name == "binance" else SPOT
-    for key in settings:
+    for key, value in settings.items():
         if key not in SETTINGS:
             raise SimError(f"unknown limit {key!r} in the fault file; allowed are {', '.join(SETTINGS)}")
         flag = key in ("one_hour_span", "retry_after")
-        value = settings[key]
         if isinstance(value, bool) != flag or not isinstance(value, int | float) or value < 0:
             raise SimError(
                 f"limit {key} = {value!r} in the fault file is not {'true or false' if flag else 'a number'}"

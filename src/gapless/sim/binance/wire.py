@@ -62,9 +62,15 @@ def trade_frames(symbol: Symbol, rows: Rows, futures: bool) -> Iterator[tuple[in
         ptext, qtext = ("0", "0") if flag == VOID else (price.text(p), size.text(q))
         if futures:
             kind = KINDS.get(flag, "INSURANCE_FUND")
-            text = f'{{"e":"trade","E":{push},"T":{t},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}","X":"{kind}","m":{flag_text(m)},"st":1}}'
+            text = (
+                f'{{"e":"trade","E":{push},"T":{t},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}",'
+                f'"X":"{kind}","m":{flag_text(m)},"st":1}}'
+            )
         else:
-            text = f'{{"e":"trade","E":{push},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}","T":{t},"m":{flag_text(m)},"M":true}}'
+            text = (
+                f'{{"e":"trade","E":{push},"s":"{name}","t":{i},"p":"{ptext}","q":"{qtext}","T":{t},'
+                f'"m":{flag_text(m)},"M":true}}'
+            )
         yield push, i, text
 
 
@@ -105,8 +111,9 @@ def bar_row(symbol: Symbol, interval: str, bar: Bar, unit: int = 1) -> str:
     """Writes a REST kline; `unit` 1000 gives microseconds."""
     price, size, quote = symbol.price, symbol.size, quote_scale(symbol)
     return (
-        f'[{bar.start * unit},"{price.text(bar.open)}","{price.text(bar.high)}","{price.text(bar.low)}","{price.text(bar.close)}",'
-        f'"{size.text(bar.volume)}",{interval_next(interval, bar.start) * unit - 1},"{quote.text(bar.quote)}",{bar.trades},'
+        f'[{bar.start * unit},"{price.text(bar.open)}","{price.text(bar.high)}","{price.text(bar.low)}",'
+        f'"{price.text(bar.close)}","{size.text(bar.volume)}",{interval_next(interval, bar.start) * unit - 1},'
+        f'"{quote.text(bar.quote)}",{bar.trades},'
         f'"{size.text(bar.taker_volume)}","{quote.text(bar.taker_quote)}","0"]'
     )
 
@@ -118,7 +125,8 @@ def agg_rows(symbol: Symbol, rows: Rows, futures: bool, unit: int = 1) -> list[s
         net = f'"nq":"{size.text(nq)}",' if futures else ""
         best = "" if futures else ',"M":true'
         out.append(
-            f'{{"a":{a},"p":"{price.text(p)}","q":"{size.text(q)}",{net}"f":{f},"l":{last},"T":{t * unit},"m":{flag_text(m)}{best}}}'
+            f'{{"a":{a},"p":"{price.text(p)}","q":"{size.text(q)}",{net}"f":{f},"l":{last},"T":{t * unit},'
+            f'"m":{flag_text(m)}{best}}}'
         )
     return out
 
@@ -131,8 +139,8 @@ def trade_rows(symbol: Symbol, rows: Rows, futures: bool, unit: int = 1) -> list
             continue
         tail = f'"isRPITrade":{flag_text(flag == RPI)}' if futures else '"isBestMatch":true'
         out.append(
-            f'{{"id":{i},"price":"{price.text(p)}","qty":"{size.text(q)}","quoteQty":"{quote.text(p * q)}","time":{t * unit},'
-            f'"isBuyerMaker":{flag_text(m)},{tail}}}'
+            f'{{"id":{i},"price":"{price.text(p)}","qty":"{size.text(q)}","quoteQty":"{quote.text(p * q)}",'
+            f'"time":{t * unit},"isBuyerMaker":{flag_text(m)},{tail}}}'
         )
     return out
 

@@ -13,8 +13,9 @@ PUSH_LAG_MS = 3
 def aggregate(fills: Rows, futures: bool, first_id: int) -> Rows:
     """Groups consecutive fills of the same price and side; ids run on from `first_id`.
 
-    USD-M joins what lies within 100 ms of the first fill and leaves out fills that are neither MARKET nor RPI, though these
-    use up ids; spot joins what shares one instant. An aggregate carries the time of its first fill and is pushed when it closes.
+    USD-M joins what lies within 100 ms of the first fill and leaves out fills that are neither MARKET nor RPI, though
+    these use up ids; spot joins what shares one instant. An aggregate carries the time of its first fill and is pushed
+    when it closes.
     """
     traded = fills.where(fills.flag < OTHER)
     groups = _group(traded, WINDOW_MS if futures else 0)

@@ -115,7 +115,7 @@ class Agg:
 
 @dataclass(frozen=True, slots=True)
 class TextBar:
-    """A closed bar as text: start ms, then open, high, low, close, volume, quote volume, trades, taker sums, first and last id."""
+    """A closed bar as text; `start` in ms, `prices` are open, high, low, close, -1 stands for an unknown id."""
 
     start: int
     prices: tuple[str, str, str, str]
@@ -181,7 +181,7 @@ def add_records(gathering: Gathering, path: Path, records: list[Record]) -> None
 
 
 def _offset(records: list[Record]) -> int:
-    """Estimates receive clock minus event clock in ms: one figure for the file, because the recorder's clock may be off."""
+    """Estimates receive clock minus event clock in ms: one figure for a file, as the recorder's clock may be off."""
     seen = []
     for record in records:
         if record.stream:

@@ -18,7 +18,10 @@ import zstandard
 
 from gapless.sim.errors import CaptureError
 
-FORMS = "gzip lines of `recv_ns payload`, a CSV of @trade events, or an archive file (aggTrades, trades, klines as csv, zip, gz or zst)"
+FORMS = (
+    "gzip lines of `recv_ns payload`, a CSV of @trade events, "
+    "or an archive file (aggTrades, trades, klines as csv, zip, gz or zst)"
+)
 RECEIVED = "TimestampOfReceive"
 
 

@@ -21,8 +21,8 @@ KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PERIODS)
 class Entry:
     """One line of a script.
 
-    `at` and `every` are real seconds of play (without `every` it happens once), `rate` is a share of frames. `seconds` is how
-    long a delay, a lag or a notice is; `lasts` for how long a period stands; `count` how many frames a burst has.
+    `at` and `every` are real seconds of play (without `every` it happens once), `rate` is a share of frames. `seconds`
+    is how long a delay, a lag or a notice is; `lasts` for how long a period stands; `count` how many frames a burst has.
     """
 
     kind: str

@@ -1,8 +1,8 @@
 """Executions and aggregates as a pure function of (seed, instrument, time).
 
-A day has a fixed number of aggregates. A binary tree of hashes splits it down to 8,192 slots of about 10.5 s, so that the number
-of an aggregate gives its slot and a time gives its numbers without anything before them. Trade ids come in blocks: 64 aggregates
-share 96 ids, of which hashes say who takes more than one; some ids are spent without a trade.
+A day has a fixed number of aggregates. A binary tree of hashes splits it down to 8,192 slots of about 10.5 s, so that
+the number of an aggregate gives its slot and a time gives its numbers without anything before them. Trade ids come in
+blocks: 64 aggregates share 96 ids, of which hashes say who takes more than one; some ids are spent without a trade.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SLOT_EDGES = np.arange(SLOTS + 1, dtype=np.int64) * DAY // SLOTS  # ms of the da
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day's plan: aggregates before each slot, and where every chunk begins in aggregates and in ids (of the day)."""
+    """One day's plan: aggregates before each slot, and where every chunk begins in aggregates and in ids."""
 
     number: int
     before: Ints
@@ -93,7 +93,7 @@ class Generator:
         return Day(number, before, bounds, ids)
 
     def _starts(self, day: int, blocks: Ints) -> Ints:
-        """Returns, for each block, the first id of its aggregates (64) and its end, counted from the block's first id."""
+        """Returns for each block where its aggregates' ids begin, and its end, counted from the block's first id."""
         draws = (blocks[:, None] * EXTRA + np.arange(EXTRA, dtype=np.int64)[None, :]).reshape(-1)
         owner = below(hashed(key_of(self.key, day, 101), draws), BLOCK_AGGS)
         flat = np.repeat(np.arange(len(blocks), dtype=np.int64), EXTRA) * BLOCK_AGGS + owner
@@ -144,7 +144,7 @@ class Generator:
         return (self._crossed(time, end) if self.futures else time), end
 
     def _crossed(self, time: Ints, end: Ints) -> Ints:
-        """Moves the last aggregate before every other minute border close to it, so that its later fills lie behind it."""
+        """Moves the last aggregate before every other minute border close to it: its later fills lie behind it."""
         if not len(time):
             return time
         borders = np.arange(int(time[0]) // MINUTE + 1, int(time[-1]) // MINUTE + 1, dtype=np.int64) * MINUTE
@@ -193,7 +193,7 @@ class Generator:
         return fills, owner
 
     def _prices(self, day: int, index: Ints, time: Ints) -> tuple[Ints, Bools]:
-        """Returns price in units and side; neighbours differ in parity, so that no two aggregates could have been one."""
+        """Returns price in units and side; neighbours differ in parity, so that no two could have been one."""
         word = hashed(key_of(self.key, day, 17), index)
         level = self.path.ticks(time) // 2 * 2
         jitter = (below(word, 3) - 1) * 2

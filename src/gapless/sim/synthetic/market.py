@@ -39,7 +39,7 @@ def synthetic_symbol(seed: int, index: int, began_ms: int, *, futures: bool) -> 
 
 
 def warm_day(market: Market, now: int, *, futures: bool) -> None:
-    """Folds the last day's hours of all symbols apart from the market, then hands them over; for a thread of its own."""
+    """Folds the last day's hours of all symbols on twins, then hands them over; for a thread of its own."""
     for index, symbol in enumerate(market.symbols.values()):
         if not symbol.warm and market.seed is not None:
             twin = synthetic_symbol(market.seed, index, symbol.began_ms, futures=futures)

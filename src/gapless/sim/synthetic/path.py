@@ -1,4 +1,4 @@
-"""The price path: noise of ten octaves between hashed lattice points, so that any instant is known without those before it."""
+"""The price path: noise of ten octaves between hashed lattice points; any instant is known without those before it."""
 
 from __future__ import annotations
 
