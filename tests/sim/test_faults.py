@@ -162,13 +162,16 @@ def test_a_stream_acknowledged_and_silent_speaks_after_it_is_left_and_joined(run
 
 def test_a_young_stream_is_never_touched(running, probing):
     async def main():
-        async with running(instruments=1, speed=1.0) as url, probing(url) as probe:
-            async with probe.socket(f"/market/stream?streams={AGG}") as socket:
-                await ripen(socket, 1)
-                for kind in ("disconnect", "drop", "malformed", "silent"):
-                    await probe.post("/sim/fault", {"kind": kind, "lasts": 0.0})
-                ids = await ripen(socket, 20)
-                return ids, (await probe.get("/sim/state"))[1]["faults"]
+        async with (
+            running(instruments=1, speed=1.0) as url,
+            probing(url) as probe,
+            probe.socket(f"/market/stream?streams={AGG}") as socket,
+        ):
+            await ripen(socket, 1)
+            for kind in ("disconnect", "drop", "malformed", "silent"):
+                await probe.post("/sim/fault", {"kind": kind, "lasts": 0.0})
+            ids = await ripen(socket, 20)
+            return ids, (await probe.get("/sim/state"))[1]["faults"]
 
     ids, faults = asyncio.run(main())
     assert ids == list(range(ids[0], ids[0] + 20))

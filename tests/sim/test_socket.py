@@ -34,23 +34,27 @@ def test_a_wrong_route_is_acknowledged_and_silent(running, probing, path, delive
     kinds = ("aggTrade", "kline_1m", "trade", "bookTicker", "depth@100ms", "nosuch")
 
     async def main():
-        async with running(instruments=1, speed=30.0) as url, probing(url) as probe:
-            async with probe.socket(path) as socket, probe.socket("/market/ws/btcusdt@aggTrade") as driver:
-                names = [f"btcusdt@{kind}" for kind in kinds]
-                assert await answer(socket, {"method": "SUBSCRIBE", "params": names, "id": 1}) == {
-                    "result": None,
-                    "id": 1,
-                }
-                for _ in range(200):
-                    assert (await driver.receive()).type == TEXT
-                seen = set()
-                await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 2})
-                while True:
-                    body = json.loads((await socket.receive()).data)
-                    if "result" in body:
-                        assert body["result"] == names
-                        return seen
-                    seen.add(body["stream"].partition("@")[2])
+        async with (
+            running(instruments=1, speed=30.0) as url,
+            probing(url) as probe,
+            probe.socket(path) as socket,
+            probe.socket("/market/ws/btcusdt@aggTrade") as driver,
+        ):
+            names = [f"btcusdt@{kind}" for kind in kinds]
+            assert await answer(socket, {"method": "SUBSCRIBE", "params": names, "id": 1}) == {
+                "result": None,
+                "id": 1,
+            }
+            for _ in range(200):
+                assert (await driver.receive()).type == TEXT
+            seen = set()
+            await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 2})
+            while True:
+                body = json.loads((await socket.receive()).data)
+                if "result" in body:
+                    assert body["result"] == names
+                    return seen
+                seen.add(body["stream"].partition("@")[2])
 
     assert asyncio.run(main()) == delivered
 
@@ -122,17 +126,21 @@ def test_server_pings_and_a_client_that_does_not_answer_is_dropped(running, prob
     script.write_text("[limits]\nping_s = 0.3\npong_s = 1.0\n")
 
     async def main():
-        async with running(instruments=1, faults=str(script)) as url, probing(url) as probe:
-            async with probe.socket("/market/ws") as polite, probe.socket("/market/ws") as rude:
-                pings = 0
-                with contextlib.suppress(asyncio.TimeoutError):
-                    async with asyncio.timeout(8):
-                        while (message := await rude.receive()).type == aiohttp.WSMsgType.PING:
-                            answered = await polite.receive()
-                            assert answered.type == aiohttp.WSMsgType.PING
-                            await polite.pong(answered.data)
-                            pings += 1
-                return pings, message.type, polite.closed
+        async with (
+            running(instruments=1, faults=str(script)) as url,
+            probing(url) as probe,
+            probe.socket("/market/ws") as polite,
+            probe.socket("/market/ws") as rude,
+        ):
+            pings = 0
+            with contextlib.suppress(asyncio.TimeoutError):
+                async with asyncio.timeout(8):
+                    while (message := await rude.receive()).type == aiohttp.WSMsgType.PING:
+                        answered = await polite.receive()
+                        assert answered.type == aiohttp.WSMsgType.PING
+                        await polite.pong(answered.data)
+                        pings += 1
+            return pings, message.type, polite.closed
 
     pings, kind, closed = asyncio.run(main())
     assert pings >= 2
@@ -142,12 +150,15 @@ def test_server_pings_and_a_client_that_does_not_answer_is_dropped(running, prob
 
 def test_tickers_of_all_markets_carry_coin_margined_rows(running, probing):
     async def main():
-        async with running(instruments=2, speed=20.0) as url, probing(url) as probe:
-            async with probe.socket("/market/stream?streams=!ticker@arr/btcusdt@aggTrade") as socket:
-                while True:
-                    body = json.loads((await socket.receive()).data)
-                    if body["stream"] == "!ticker@arr":
-                        return body["data"]
+        async with (
+            running(instruments=2, speed=20.0) as url,
+            probing(url) as probe,
+            probe.socket("/market/stream?streams=!ticker@arr/btcusdt@aggTrade") as socket,
+        ):
+            while True:
+                body = json.loads((await socket.receive()).data)
+                if body["stream"] == "!ticker@arr":
+                    return body["data"]
 
     rows = asyncio.run(main())
     assert {row["st"] for row in rows} == {1, 2}

@@ -22,7 +22,8 @@ class Entry:
     """One line of a script.
 
     `at` and `every` are real seconds of play (without `every` it happens once), `rate` is a share of frames. `seconds`
-    is how long a delay, a lag or a notice is; `lasts` for how long a period stands; `count` how many frames a burst has.
+    is how long a delay, a lag or a notice is; `lasts` for how long a period stands, or how long a silence waits for an
+    acknowledgement before it takes a live stream; `count` how many frames a burst has.
     """
 
     kind: str
