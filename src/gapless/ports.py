@@ -239,20 +239,21 @@ class TapeStore(TapeReader, Protocol):
         """Close the store."""
 
 
+HostRecord = Callable[[bytes | None], bytes | None]
+"""Given what is kept of a host (None: nothing), answers what to keep (None: leave it)."""
+
+
 class BudgetStore(Protocol):
-    """Remembers, for all processes of the machine, what was spent and what is forbidden."""
+    """Remembers, for all processes of the machine, what was spent and what is forbidden, host by host."""
 
-    def reserve(self, host: str, cost: int, limit: int, now: int) -> int:
-        """Reserve weight on a host; 0 when granted, else how many ns to wait before asking again."""
+    def update(self, host: str, change: HostRecord) -> bytes | None:
+        """Read a host's record and write what `change` answers, in one step that no other process interrupts."""
 
-    def observe(self, host: str, used: int, now: int) -> None:
-        """Learn from a reply how much the host says was used in its current window."""
+    def states(self) -> dict[str, bytes]:
+        """Give every host's record."""
 
-    def block(self, host: str, until: int, reason: str) -> None:
-        """Forbid every request to a host until a time of this machine (ns UTC)."""
-
-    def state(self, host: str, now: int) -> dict[str, Any]:
-        """Give what is known of a host: used, window, blocked_until, reason."""
+    def close(self) -> None:
+        """Close the store."""
 
 
 class Bus(Protocol):

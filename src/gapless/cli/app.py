@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import click
 import typer
 
-from gapless.cli import audit, candles, importing, instruments, sim, trades
+from gapless.cli import audit, candles, demo, importing, instruments, sim, trades
+from gapless.cli import run as running
 from gapless.errors import BadInput, CouldNot, GaplessError
 
 DONE, MISSING, MISTAKE, COULD_NOT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(demo.demo)
+app.command()(running.run)
 app.command("import")(importing.import_files)
 app.command()(candles.candles)
 app.command()(trades.trades)

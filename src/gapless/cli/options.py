@@ -57,3 +57,6 @@ def ordered(start: int | None, end: int | None) -> None:
 def stdout_is_terminal() -> bool:
     """Say whether people are reading."""
     return sys.stdout.isatty()
+
+
+Sets = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: key=value.", metavar="KEY=VALUE")]

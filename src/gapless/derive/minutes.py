@@ -166,6 +166,10 @@ class Minutes:
         """Give an owned minute while it forms."""
         return self._owned.get(start)
 
+    def before(self, start: int) -> list[int]:
+        """List the owned minutes that begin before `start`."""
+        return [key for key in self._owned if key < start]
+
     def forget_before(self, start: int) -> None:
         """Disown every minute before `start`; later rows of them are folded from the store."""
         self.floor = max(self.floor, start)

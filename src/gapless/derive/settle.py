@@ -10,7 +10,7 @@ from gapless.derive.minutes import fold_minute
 from gapless.model import MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
 from gapless.ports import MinuteRow, Transaction
 from gapless.tape.coverage import merged, without
-from gapless.tape.wanted import joined_ranges
+from gapless.tape.wanted import joined_ranges, trimmed
 
 
 class Vouched(Struct, frozen=True):
@@ -26,7 +26,8 @@ class Commit(Struct, kw_only=True):
     """Everything that one transaction brings.
 
     `primary` maps an instrument to the tape its folds come from. `folds` are minutes that were folded in memory
-    from all their trades. `due` are minutes whose time is up, whether or not everything came. `now` is venue time.
+    from all their trades. `due` are minutes whose time is up, whether or not everything came; `trims`
+    are tapes of which nothing exists before an id. `now` is venue time.
     """
 
     now: int
@@ -40,6 +41,8 @@ class Commit(Struct, kw_only=True):
     gaps: list[tuple[Tape, Gap]] = field(default_factory=list)
     folds: dict[tuple[int, int], MinuteFold] = field(default_factory=dict)
     due: list[tuple[str, int]] = field(default_factory=list)
+    trims: list[tuple[Tape, int]] = field(default_factory=list)
+    events: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
 
 
 class Change(Struct, frozen=True):
@@ -72,6 +75,10 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         _vouch(tx, vouch, commit)
     for tape, first, last in commit.wanted:
         tx.put_wanted(tape.id, joined_ranges([*tx.wanted(tape.id), (first, last)]))
+    for tape, first in commit.trims:
+        tx.put_wanted(tape.id, trimmed(tx.wanted(tape.id), first))
+    for event in commit.events:
+        tx.put_event(*event)
     for tape, gap in commit.gaps:
         _name(tx, tape, gap, commit.known_at)
     for vouch in commit.vouched:

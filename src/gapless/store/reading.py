@@ -323,6 +323,11 @@ class Reading:
         )
         return int(row[0])
 
+    def size(self) -> int:
+        """Give the bytes of the database."""
+        pages, size = self.one("PRAGMA page_count")[0], self.one("PRAGMA page_size")[0]
+        return int(pages * size)
+
     def version(self) -> int:
         """Give a number that changes whenever somebody else has written."""
         return int(self.one("PRAGMA data_version")[0])

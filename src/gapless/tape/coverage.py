@@ -17,7 +17,7 @@ def merged(touching: Iterable[Span], new: Span) -> list[Span]:
     cursor = new.first
     for old in sorted(touching):
         if old.evidence >= new.evidence:
-            if cursor < old.first <= new.last:
+            if cursor < old.first <= new.last + 1:
                 pieces.append(Span(cursor, old.first - 1, new.evidence))
             pieces.append(old)
             cursor = max(cursor, old.last + 1)

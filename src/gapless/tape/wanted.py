@@ -14,3 +14,11 @@ def joined_ranges(ranges: Iterable[Range]) -> list[Range]:
         else:
             result.append((first, last))
     return result
+
+
+def trimmed(ranges: Iterable[Range], first: int) -> list[Range]:
+    """Cut off what lies before an id in the range that contains it: the venue has nothing there.
+
+    Ranges that end before it are another interval's and stay.
+    """
+    return [(max(a, first), b) if a < first <= b + 1 else (a, b) for a, b in ranges if not (a < first == b + 1)]

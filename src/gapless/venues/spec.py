@@ -131,6 +131,10 @@ class Streams(Protocol):
 class History(Protocol):
     """What a venue answers by REST: requests with their price, and their replies."""
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether old single trades are refused without an API key."""
+
     def instruments_request(self, hosts: Hosts) -> Request:
         """Ask for all instruments."""
 

@@ -65,6 +65,11 @@ class BinanceHistory(Struct, frozen=True):
 
     market: Market
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether old single trades are refused without an API key: on USD-M, not on spot."""
+        return not self.market.recent_keyless
+
     def instruments_request(self, hosts: Hosts) -> Request:
         """Ask for all instruments."""
         return history.request(hosts, self.market, "exchangeInfo", self.market.info_weight)

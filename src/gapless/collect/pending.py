@@ -1,0 +1,94 @@
+"""Gathers what comes in until it is committed: rows and ledger of many batches become one transaction."""
+
+from collections.abc import Sequence
+
+from gapless.derive.settle import Commit, Vouched
+from gapless.model import Bar, Evidence, Gap, MinuteFold, Tape, Trade
+
+
+class Pending:
+    """Everything that waits for the next commit; `rows` counts trades and bars."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._trades: dict[int, tuple[Tape, list[Trade]]] = {}
+        self._bars: dict[str, list[Bar]] = {}
+        self._vouched: list[Vouched] = []
+        self._wanted: dict[int, tuple[Tape, int, int]] = {}
+        self._gaps: list[tuple[Tape, Gap]] = []
+        self._folds: dict[tuple[int, int], MinuteFold] = {}
+        self._due: list[tuple[str, int]] = []
+        self._events: list[tuple[str, str, dict[str, object], int]] = []
+        self._trims: list[tuple[Tape, int]] = []
+        self._causes: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.rows or self._vouched or self._wanted or self._gaps or self._due or self._events or self._trims
+        )
+
+    def trades(self, tape: Tape, rows: Sequence[Trade]) -> None:
+        """Add rows."""
+        if rows:
+            self._trades.setdefault(tape.id, (tape, []))[1].extend(rows)
+            self.rows += len(rows)
+
+    def bars(self, instrument: str, bars: Sequence[Bar]) -> None:
+        """Add the venue's closed bars."""
+        self._bars.setdefault(instrument, []).extend(bars)
+        self.rows += len(bars)
+
+    def vouch(self, tape: Tape, first: int, last: int, evidence: Evidence) -> None:
+        """Vouch for ids; what follows on the range before it extends that."""
+        tail = self._vouched[-1] if self._vouched else None
+        if tail and tail.tape.id == tape.id and tail.evidence is evidence and tail.last + 1 == first:
+            self._vouched[-1] = Vouched(tape, tail.first, last, evidence)
+        else:
+            self._vouched.append(Vouched(tape, first, last, evidence))
+        if evidence is not Evidence.STREAM:
+            self._causes.add("repair")
+
+    def want(self, tape: Tape, first: int, last: int) -> None:
+        """Want ids; the range of a tape only grows."""
+        known = self._wanted.get(tape.id)
+        self._wanted[tape.id] = (tape, min(first, known[1]), max(last, known[2])) if known else (tape, first, last)
+
+    def trim(self, tape: Tape, first: int) -> None:
+        """Note that the venue has nothing before an id: what was wanted before it is not."""
+        self._trims.append((tape, first))
+
+    def gap(self, tape: Tape, gap: Gap) -> None:
+        """Name a hole, or say what became of it."""
+        self._gaps.append((tape, gap))
+
+    def fold(self, tape: Tape, fold: MinuteFold) -> None:
+        """Add a minute that was folded from all its trades."""
+        self._folds[(tape.id, fold.bar.start)] = fold
+
+    def due(self, instrument: str, start: int) -> None:
+        """Close a minute whose time is up."""
+        self._due.append((instrument, start))
+
+    def event(self, kind: str, subject: str, at: int, **detail: object) -> None:
+        """Keep an event."""
+        self._events.append((kind, subject, detail, at))
+
+    def take(self, primary: dict[str, Tape], *, now: int, known_at: int) -> Commit:
+        """Give everything as one commit and begin anew; `now` is venue time."""
+        commit = Commit(
+            now=now,
+            known_at=known_at,
+            cause="repair" if self._causes else "stream",
+            primary=primary,
+            trades=list(self._trades.values()),
+            bars=list(self._bars.items()),
+            vouched=self._vouched,
+            wanted=list(self._wanted.values()),
+            gaps=self._gaps,
+            folds=self._folds,
+            due=self._due,
+            events=self._events,
+            trims=self._trims,
+        )
+        self.__init__()  # type: ignore[misc]
+        return commit

@@ -1,0 +1,228 @@
+"""From frames to rows and ledger: the synchronous core of a collector, one batch at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gapless.collect.line import Line, Track
+from gapless.collect.pending import Pending
+from gapless.derive.judge import LATENESS
+from gapless.errors import BadNumber
+from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Tape, Ticker, Trade
+from gapless.model.book import DepthDiff
+from gapless.tape.coverage import Range
+from gapless.venues.spec import Stream, Venue
+
+_BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later it is read by REST
+_EXTRAPOLATE = 2 * SECOND  # how far beyond the last event the venue's clock is believed to have run
+
+Fast = Callable[[str, list[Trade]], None]
+
+
+class Pipeline:
+    """Takes decoded runs of one venue, keeps order and ledger, gathers what is to be committed.
+
+    It holds no socket and awaits nothing. `fast` is called with trades on arrival, before they are committed.
+    """
+
+    def __init__(self, venue: Venue, pending: Pending, *, resume_within: int, fast: Fast) -> None:
+        self.venue = venue
+        self.pending = pending
+        self.lines: dict[str, Line] = {}
+        self.tickers: dict[str, Ticker] = {}
+        self.quotes: dict[str, Quote] = {}
+        self.messages = 0
+        self.malformed = 0
+        self.clock = VenueClock()
+        self.depth: Callable[[str, DepthDiff], None] = lambda instrument, diff: None
+        self._resume_within = resume_within
+        self._fast = fast
+        self._streams: dict[str, Stream] = {}
+
+    def watch(self, streams: list[Stream]) -> None:
+        """Learn which streams carry what."""
+        self._streams.update({stream.name: stream for stream in streams})
+
+    def batch(self, runs: dict[str, list[Any]], received: int, mono: int) -> None:
+        """Take the runs of one batch; an event that does not fit its tape is counted and leaves a hole."""
+        for name, run in runs.items():
+            stream = self._streams.get(name)
+            if stream is None:
+                continue
+            self.messages += len(run)
+            line = self.lines[stream.instrument]
+            try:
+                self._take(stream, line, run, received, mono)
+            except BadNumber:
+                self.malformed += len(run)
+
+    def _take(self, stream: Stream, line: Line, run: list[Any], received: int, mono: int) -> None:
+        kind = stream.kind
+        if line.trades and kind == line.trades.tape.kind:
+            rows = self.venue.streams.trades(run, line.trades.tape, received)
+            self.clock.saw(rows[-1].time, mono)
+            self._trades(line, line.trades, rows)
+        elif kind == "bars" and line.bars:
+            self._bars(line, line.bars, self.venue.streams.bars(run, line.bars.tape), mono)
+        elif kind == "ticker":
+            self.tickers[stream.instrument] = self.venue.streams.ticker(run[-1], stream.instrument)
+        elif kind == "quote":
+            self.quotes[stream.instrument] = self.venue.streams.quote(run[-1], stream.instrument)
+        elif kind == "depth":
+            tape = Tape(
+                instrument=stream.instrument,
+                kind="trade",
+                price_digits=line.instrument.price_digits,
+                size_digits=line.instrument.size_digits,
+            )
+            for event in run:
+                self.depth(stream.instrument, self.venue.streams.depth(event, tape))
+
+    def _trades(self, line: Line, track: Track, rows: list[Trade]) -> None:
+        arrival = track.sequence.append(rows)
+        track.doubled += arrival.doubled
+        if not arrival.vouched:
+            return
+        first = arrival.vouched[0][0]
+        track.begin(first, rows[0].time, within=self._resume_within)
+        for span in arrival.vouched:
+            self.pending.vouch(track.tape, *span, Evidence.STREAM)
+        newest = arrival.vouched[-1][1]
+        if track.newest is None or newest > track.newest:
+            last = max(rows, key=_seq)
+            track.saw(newest, last.time, last.first_fill + last.fills - 1)
+        self._keep(line, track, arrival.rows, in_order=arrival.in_order)
+        if arrival.rows:
+            self._fast(line.instrument.id, arrival.rows)
+
+    def _keep(self, line: Line, track: Track, rows: list[Trade], *, in_order: bool) -> None:
+        """Hand rows over for the next commit, with the minutes that they complete in memory."""
+        if track.begins is not None and track.newest is not None:
+            self.pending.want(track.tape, track.begins, track.newest)
+        if not rows:
+            return
+        self.pending.trades(track.tape, rows)
+        touched = line.minutes.extend(rows, in_order=in_order)
+        if in_order and len(touched) > 1:
+            self._complete(line, track, touched[-1])
+        elif in_order and touched[0] > line.forming:
+            self._complete(line, track, touched[0])
+        line.forming = max(line.forming, touched[-1])
+
+    def _complete(self, line: Line, track: Track, before: int) -> None:
+        """Fold the owned minutes that lie before the forming one."""
+        for start in line.minutes.before(before):
+            if fold := line.minutes.fold(start):
+                self.pending.fold(track.tape, fold)
+        line.minutes.forget_before(before)
+
+    def _bars(self, line: Line, track: Track, events: list[tuple[Bar, bool, int]], mono: int) -> None:
+        for bar, closed, time in events:
+            self.clock.saw(time, mono)
+            number = bar.start // MINUTE
+            track.begin(number, bar.start, within=self._resume_within)
+            if not closed:
+                continue
+            track.sequence.coverage.add(number, number, Evidence.STREAM)
+            track.saw(number, bar.start)
+            self.pending.bars(line.instrument.id, [bar])
+            self.pending.vouch(track.tape, number, number, Evidence.STREAM)
+            self._want(track)
+
+    def _want(self, track: Track) -> None:
+        if track.begins is not None and track.newest is not None and track.begins <= track.newest:
+            self.pending.want(track.tape, track.begins, track.newest)
+
+    def fill(self, line: Line, rows: list[Trade], vouched: Range, evidence: Evidence) -> None:
+        """Take a page of trades that vouches for a range of ids."""
+        track = line.trades
+        if track is None:
+            return
+        if track.begins is None:
+            track.begin(vouched[0], rows[0].time if rows else self.clock.now(0), within=self._resume_within)
+        arrival = track.sequence.fill(rows, vouched, evidence)
+        self.pending.vouch(track.tape, *vouched, evidence)
+        newest = rows[-1] if rows else None
+        if newest:
+            track.saw(newest.seq, newest.time, newest.first_fill + newest.fills - 1)
+        self._keep(line, track, arrival.rows, in_order=False)
+
+    def fill_bars(self, line: Line, bars: list[Bar], vouched: Range, evidence: Evidence) -> None:
+        """Take closed bars that vouch for a range of minutes."""
+        track = line.bars
+        if track is None:
+            return
+        held = track.sequence.coverage
+        fresh = [bar for bar in bars if bar.start // MINUTE not in held]
+        held.add(*vouched, evidence)
+        track.saw(vouched[1], vouched[1] * MINUTE)
+        self.pending.bars(line.instrument.id, fresh)
+        self.pending.vouch(track.tape, *vouched, evidence)
+        self._want(track)
+
+    def trim(self, line: Line, first: int) -> None:
+        """Note that the venue has no bars before a minute."""
+        track = line.bars
+        if track and track.begins is not None and track.begins < first:
+            track.begins = first
+            self.pending.trim(track.tape, first)
+
+    def ticked(self, mono: int) -> None:
+        """Let the clock speak: bars that are due and did not come, minutes whose time is up."""
+        now = self.clock.now(mono)
+        self.due_bars(now - _BAR_GRACE)
+        for line in self.lines.values():
+            self._close_due(line, now)
+
+    def due_bars(self, now: int) -> None:
+        """Want every bar that has closed by a time of the venue's."""
+        due = now // MINUTE - 1
+        for line in self.lines.values():
+            track = line.bars
+            if track is None or track.begins is None:
+                continue
+            if due >= track.begins and (track.newest is None or due > track.newest):
+                track.saw(due, due * MINUTE)
+                self._want(track)
+
+    def _close_due(self, line: Line, now: int) -> None:
+        if not line.forming and not line.closed_until:
+            return
+        limit = now - LATENESS
+        start = max(line.closed_until or line.forming, now - now % DAY - DAY)
+        start -= start % MINUTE
+        while start + MINUTE <= limit:
+            self.pending.due(line.instrument.id, start)
+            start += MINUTE
+        line.closed_until = start
+
+    def name(self, track: Track, hole: Range, cause: str, at: int) -> None:
+        """Give a hole its name in the ledger."""
+        self.pending.gap(track.tape, Gap(tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause=cause))
+
+
+class VenueClock:
+    """The venue's time as its events tell it; between events it runs on for at most two seconds."""
+
+    def __init__(self) -> None:
+        self._time = 0
+        self._mono = 0
+
+    def saw(self, time: int, mono: int) -> None:
+        """Learn a time of the venue's, ns UTC, at a monotonic ns of ours."""
+        if time > self._time:
+            self._time, self._mono = time, mono
+
+    def now(self, mono: int) -> int:
+        """Give the venue's time, ns UTC; 0 while nothing is known."""
+        if not self._time:
+            return 0
+        return self._time + min(max(mono - self._mono, 0), _EXTRAPOLATE)
+
+    @property
+    def silent_since(self) -> int:
+        """The monotonic ns of the last event."""
+        return self._mono
+
+
+def _seq(trade: Trade) -> int:
+    return trade.seq

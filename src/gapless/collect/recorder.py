@@ -1,0 +1,45 @@
+"""Keeps every received frame with its receive time, in the capture format: a gzip file a connection and hour."""
+
+import gzip
+from pathlib import Path
+from typing import IO
+
+from gapless.errors import BadInput
+from gapless.model import HOUR
+from gapless.model.times import iso
+
+
+class Recorder:
+    """Writes `recv_ns payload` lines; a file begins anew with every hour and every run."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"--record: {folder} cannot be written: {error.strerror}") from error
+        self._folder = folder
+        self._files: dict[str, tuple[int, IO[bytes]]] = {}
+
+    def frames(self, connection: str, frames: list[bytes], received: int) -> None:
+        """Keep the frames of one batch."""
+        file = self._file(connection, received)
+        stamp = b"%d " % received
+        file.write(b"".join(stamp + frame + b"\n" for frame in frames))
+
+    def _file(self, connection: str, received: int) -> IO[bytes]:
+        hour = received // HOUR
+        known = self._files.get(connection)
+        if known and known[0] == hour:
+            return known[1]
+        if known:
+            known[1].close()
+        name = f"{connection.replace('/', '-')}-{iso(received)[:19].replace(':', '')}Z.gz"
+        file: IO[bytes] = gzip.open(self._folder / name, "ab", compresslevel=3)  # type: ignore[assignment]  # noqa: SIM115
+        self._files[connection] = (hour, file)
+        return file
+
+    def close(self) -> None:
+        """Finish every file."""
+        for _, file in self._files.values():
+            file.close()
+        self._files.clear()

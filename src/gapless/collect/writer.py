@@ -1,0 +1,76 @@
+"""Commits what is pending: grouped, in a thread, with backpressure."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from gapless.collect.pending import Pending
+from gapless.derive.settle import Commit, Settled, settle
+from gapless.model import MS
+from gapless.ports import Clock, TapeStore
+
+_GROUP = 20 * MS  # a commit waits this long for company
+_ROWS = 5_000  # and not longer once it has this many rows
+HIGH, LOW = 40_000, 20_000  # above HIGH reading pauses, below LOW it goes on
+
+
+class Writer:
+    """The one writer of a store. `take` gives what is pending as commits; `written` hears of each."""
+
+    def __init__(
+        self,
+        store: TapeStore,
+        clock: Clock,
+        pending: list[Pending],
+        take: Callable[[], list[Commit]],
+        written: Callable[[Settled], None],
+        pressure: Callable[[bool], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._pending = pending
+        self._take = take
+        self._written = written
+        self._pressure = pressure
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._paused = False
+        self.commits = 0
+        self.rows = 0
+
+    @property
+    def backlog(self) -> int:
+        """Rows that wait."""
+        return sum(pending.rows for pending in self._pending)
+
+    def arrived(self) -> None:
+        """Look at the backlog after a batch: too much pauses reading."""
+        if not self._paused and self.backlog > HIGH:
+            self._paused = True
+            self._pressure(True)
+
+    async def run(self) -> None:
+        """Commit for ever."""
+        while True:
+            await self.flush()
+            if self.backlog < _ROWS:
+                await self._clock.sleep(_GROUP)
+
+    async def flush(self) -> None:
+        """Commit what is pending now."""
+        loop = asyncio.get_running_loop()
+        for commit in self._take():
+            # A commit that was begun is finished, whoever cancels us: what it took is no longer pending.
+            settled = await asyncio.shield(
+                loop.run_in_executor(self._pool, self._store.commit, partial(settle, commit=commit))
+            )
+            self.commits += 1
+            self.rows += sum(len(rows) for _, rows in commit.trades)
+            self._written(settled)
+        if self._paused and self.backlog < LOW:
+            self._paused = False
+            self._pressure(False)
+
+    def close(self) -> None:
+        """Wait for the thread."""
+        self._pool.shutdown()

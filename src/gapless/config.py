@@ -1,0 +1,224 @@
+"""The settings: composed, read, checked and explained. Order: --set, environment, gapless.toml, default."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from gapless.errors import BadInput, UnknownName
+from gapless.model import Environment
+from gapless.model.times import parse_duration
+
+
+class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where rows and ledger are kept."""
+
+    url: str = "sqlite:///gapless.db"
+    durability: str = "normal"
+    min_free: int = 1_000_000_000
+
+
+class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is collected: instruments by id, how much history, how far back an earlier run is joined."""
+
+    instruments: list[str] = field(default_factory=list)
+    history: str = "180m"
+    resume_within: str = "7d"
+    tickers: bool = True
+    quotes: bool = True
+    books: list[str] = field(default_factory=list)
+
+
+class ServeSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is served and where; anything but loopback needs a token."""
+
+    enabled: bool = True
+    listen: list[str] = field(default_factory=lambda: ["127.0.0.1:8787"])
+    token: str = ""
+    cors_origins: list[str] = field(default_factory=list)
+
+
+class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One venue: environment, simulator address, key, which trades, and our own ceilings beside the venue's."""
+
+    environment: Environment = "live"
+    sim_url: str = ""
+    api_key: str = ""
+    trades_stream: str = "aggTrade"
+    weight_per_minute: int = 0
+    reserve: int = 0
+    min_interval_ms: int = 0
+    requests_per_hour: int = 0
+
+
+class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set."""
+
+    store: StoreSettings = field(default_factory=StoreSettings)
+    collect: CollectSettings = field(default_factory=CollectSettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
+    venues: dict[str, VenueSettings] = field(default_factory=dict)
+
+    def venue(self, name: str) -> VenueSettings:
+        """Give the settings of a venue, its defaults where nothing is set."""
+        return self.venues.setdefault(name, VenueSettings())
+
+
+EXPLAINED = {
+    "store.url": "sqlite:///FILE",
+    "store.durability": "normal survives kill -9; full survives power loss too",
+    "store.min_free": "bytes of disk below which trades stop being stored, as a named hole",
+    "collect.instruments": "ids such as binance:BTCUSDT; used when `gapless run` is given none",
+    "collect.history": "candles fetched before the first live one",
+    "collect.resume_within": "an earlier run is joined on to if it ended at most this long ago",
+    "collect.tickers": "24 h tickers",
+    "collect.quotes": "best bid and ask",
+    "collect.books": "ids whose full order book is kept",
+    "serve.enabled": "whether anything is served",
+    "serve.listen": "addresses of the HTTP API",
+    "serve.token": "required before anything but loopback is bound",
+    "serve.cors_origins": "origins whose pages may call the API",
+    "venues.NAME.environment": "live, demo or sim",
+    "venues.NAME.sim_url": "the address that `gapless sim` prints",
+    "venues.NAME.api_key": "a read-only key; only history of single trades needs one",
+    "venues.NAME.trades_stream": "aggTrade or trade",
+    "venues.NAME.weight_per_minute": "0: the venue's own limit",
+    "venues.NAME.reserve": "weight that is never spent",
+    "venues.NAME.min_interval_ms": "own ceiling: pause between requests, 0 for none",
+    "venues.NAME.requests_per_hour": "own ceiling, 0 for none",
+}
+
+_ENVIRONMENT = {
+    "GAPLESS_STORE": "store.url",
+    "GAPLESS_BINANCE_API_KEY": "venues.binance.api_key",
+}
+
+
+def load(
+    *,
+    sets: Iterable[str] = (),
+    environ: Mapping[str, str] = os.environ,
+    file: Path = Path("gapless.toml"),
+    venues: Iterable[str] = (),
+) -> Settings:
+    """Read the settings; a wrong key or value is a `BadInput` that names it and what is allowed."""
+    tree: dict[str, Any] = {}
+    if file.is_file():
+        try:
+            tree = tomllib.loads(file.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(f"{file} is not valid TOML: {error}") from error
+    for variable, key in _ENVIRONMENT.items():
+        if value := environ.get(variable):
+            _put(tree, key, value)
+    for text in sets:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise BadInput(f"--set {text!r} must be key=value")
+        _put(tree, key.strip(), _value(value.strip()))
+    known = list(venues)
+    for name in tree.get("venues", {}):
+        if known and name not in known:
+            raise UnknownName(
+                f"venues.{name}: there is no such venue; allowed are {', '.join(known)}{_near(name, known)}"
+            )
+    return _checked(tree)
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    here = tree
+    for part in path:
+        here = here.setdefault(part, {})
+        if not isinstance(here, dict):
+            raise BadInput(f"--set {key}: {part} is no section")
+    here[last] = value
+
+
+def _value(text: str) -> Any:
+    """Read a value as TOML would, and as text where it is none."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _checked(tree: dict[str, Any]) -> Settings:
+    _known_keys(tree, "", Settings)
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$.")
+        raise BadInput(f"{where.rstrip('`') or 'settings'}: {text}") from error
+    for key, text in (
+        ("collect.history", settings.collect.history),
+        ("collect.resume_within", settings.collect.resume_within),
+    ):
+        try:
+            parse_duration(text)
+        except BadInput as error:
+            raise BadInput(f"{key}: {error}") from error
+    for name, venue in settings.venues.items():
+        if venue.trades_stream not in ("aggTrade", "trade"):
+            raise BadInput(
+                f"venues.{name}.trades_stream: {venue.trades_stream!r} is not allowed; allowed are aggTrade, trade"
+            )
+        for own in ("weight_per_minute", "reserve", "min_interval_ms", "requests_per_hour"):
+            if getattr(venue, own) < 0:
+                raise BadInput(f"venues.{name}.{own}: {getattr(venue, own)} is not allowed; 0 or more is")
+    if settings.store.durability not in ("normal", "full"):
+        raise BadInput(f"store.durability: {settings.store.durability!r} is not allowed; allowed are normal, full")
+    return settings
+
+
+def _known_keys(tree: dict[str, Any], prefix: str, kind: Any) -> None:
+    names = [item.name for item in msgspec.structs.fields(kind)]
+    for key, value in tree.items():
+        if key not in names:
+            raise UnknownName(
+                f"there is no setting {prefix}{key}; allowed are {', '.join(prefix + n for n in names)}"
+                f"{_near(key, names)}"
+            )
+        if not isinstance(value, dict):
+            continue
+        if key == "venues":
+            for name, inner in value.items():
+                if isinstance(inner, dict):
+                    _known_keys(inner, f"{prefix}venues.{name}.", VenueSettings)
+        else:
+            inner_kind = next(item.type for item in msgspec.structs.fields(kind) if item.name == key)
+            _known_keys(value, f"{prefix}{key}.", inner_kind)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def commented(venues: Iterable[str]) -> str:
+    """Write every setting with its default and what it means, as a gapless.toml."""
+    settings = Settings()
+    lines = ["# gapless.toml: every setting with its default. Order: --set, environment, this file, default."]
+    for section in ("store", "collect", "serve"):
+        lines += ["", f"[{section}]"]
+        lines += _section(f"{section}.", getattr(settings, section))
+    for name in venues:
+        lines += ["", f"[venues.{name}]"]
+        lines += _section("venues.NAME.", VenueSettings())
+    return "\n".join(lines) + "\n"
+
+
+def _section(prefix: str, values: Struct) -> list[str]:
+    return [
+        f"{name} = {_toml(value)}".ljust(44) + f"# {EXPLAINED[prefix + name]}"
+        for name, value in msgspec.structs.asdict(values).items()
+    ]
+
+
+def _toml(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

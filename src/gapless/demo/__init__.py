@@ -1,0 +1,1 @@
+"""The demonstration: simulator, service and comparer as three processes over real sockets."""

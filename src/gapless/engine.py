@@ -1,0 +1,259 @@
+"""Composition: from settings to a running system; the only place that names concrete adapters."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from gapless.adapters import open_store
+from gapless.collect.collector import Collector, Outside
+from gapless.collect.recorder import Recorder
+from gapless.collect.writer import Writer
+from gapless.config import Settings
+from gapless.derive.settle import Commit, Settled
+from gapless.errors import BadInput
+from gapless.faces import Faces
+from gapless.log import Log
+from gapless.model import SECOND, Candle, Environment, Trade
+from gapless.net.clock import SystemClock
+from gapless.net.rest import AiohttpRest
+from gapless.net.websocket import PicowsSockets
+from gapless.query.market import Market
+from gapless.status import Status
+from gapless.store.budget import SqliteBudget, state_folder
+from gapless.store.locks import TapeLocks
+from gapless.store.sqlite import SqliteStore
+from gapless.venues.registry import VENUES, venue
+
+_STOP_WITHIN = 5.0
+_OTHERS = SECOND // 2  # how often commits of other processes are looked for
+
+
+def by_venue(ids: list[str]) -> dict[str, list[str]]:
+    """Sort ids by venue; one without a venue is answered with what it could mean."""
+    sorted_ids: dict[str, list[str]] = {}
+    for text in dict.fromkeys(ids):
+        name, colon, symbol = text.partition(":")
+        if not colon or not symbol:
+            could = ", ".join(f"{known}:{text}" for known in VENUES)
+            raise BadInput(f"{text!r} names no venue; it could mean {could}")
+        sorted_ids.setdefault(venue(name).name, []).append(text)
+    return sorted_ids
+
+
+class Engine:
+    """A running gapless: collectors, writer, faces. `run` returns after `stop`."""
+
+    def __init__(
+        self, settings: Settings, ids: list[str] | None = None, *, log: Log | None = None, record: Path | None = None
+    ) -> None:
+        names = ids or settings.collect.instruments
+        if not names:
+            raise BadInput(
+                "nothing to collect: name instruments, as in `gapless run binance:BTCUSDT`, or set collect.instruments"
+            )
+        self.settings = settings
+        self.clock = SystemClock()
+        self.log = log or Log()
+        self._ids = by_venue(names)
+        self._environment = self._one_environment()
+        self._stopping = asyncio.Event()
+        self._recorder = Recorder(record) if record else None
+        self._listeners: list[Callable[[str, list[Trade]], None]] = []
+        self._committed = asyncio.Condition()
+        self.collectors: list[Collector] = []
+        self.started = time.monotonic()
+        self.ready = asyncio.Event()
+
+    def _one_environment(self) -> Environment:
+        found = {self.settings.venue(name).environment for name in self._ids}
+        if len(found) > 1:
+            raise BadInput(f"one run collects one environment; these instruments name {' and '.join(sorted(found))}")
+        return found.pop()
+
+    async def run(self, *, signals: bool = True) -> None:
+        """Run until `stop`; what was received is committed before this returns."""
+        if signals:
+            self._own_signals()
+        async with AsyncExitStack() as stack:
+            self.store = open_store(self.settings.store.url, environment=self._environment)
+            stack.callback(self.store.close)
+            if self.settings.store.durability == "full":
+                self.store.connection.execute("PRAGMA synchronous = FULL")
+            self.budgets = SqliteBudget(state_folder() / "budget.db")
+            stack.callback(self.budgets.close)
+            http = AiohttpRest()
+            stack.push_async_callback(http.close)
+            await self._prepare(http, stack)
+            await self._serve_and_collect()
+
+    async def _prepare(self, http: AiohttpRest, stack: AsyncExitStack) -> None:
+        outside = Outside(
+            self.store, http, PicowsSockets(), self.budgets, self.clock, self.note, self._fast,
+            self._recorder.frames if self._recorder else lambda name, frames, received: None,
+        )  # fmt: skip
+        locks = TapeLocks(self.store.path)
+        stack.callback(locks.release)
+        for name, ids in self._ids.items():
+            collector = Collector(venue(name), self.settings.venue(name), self.settings.collect, outside)
+            preparing = asyncio.create_task(collector.prepare(ids))
+            stopping = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not preparing.done():
+                preparing.cancel()
+                return
+            preparing.result()
+            locks.hold(collector.tapes())
+            self.collectors.append(collector)
+            self._say_limits(collector)
+        if self.store.path == ":memory:":
+            self.reader: SqliteStore = self.store
+        else:
+            self.reader = open_store(self.settings.store.url, environment=self._environment, readonly=True)
+            stack.callback(self.reader.close)
+        self.market = Market(self.reader, tail=self.tail)
+        self.status = Status(self)
+        self.writer = Writer(
+            self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure
+        )
+        stack.callback(self.writer.close)
+        for collector in self.collectors:
+            collector.arrived = self.writer.arrived
+
+    def _say_limits(self, collector: Collector) -> None:
+        """Say at start what cannot be repaired."""
+        for line in collector.pipeline.lines.values():
+            keyless = line.trades and line.trades.tape.kind == "trade" and not collector.rest.keyed
+            if keyless and collector.venue.history.needs_key:
+                self.note(
+                    "repair_limited", line.instrument.id,
+                    reason=f"single trades older than the newest 1,000 need venues.{collector.venue.name}.api_key; "
+                    "without it a longer hole stays open until the next day's archive",
+                )  # fmt: skip
+
+    async def _serve_and_collect(self) -> None:
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                if not self._stopping.is_set():
+                    tasks += [group.create_task(collector.run()) for collector in self.collectors]
+                    tasks.append(group.create_task(self.writer.run(), name="writer"))
+                    tasks.append(group.create_task(self._watch_others(), name="others"))
+                    if self.settings.serve.enabled:
+                        tasks.append(group.create_task(self._serve(), name="serve"))
+                    self.ready.set()
+                await self._stopping.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            if self.collectors:
+                await self.writer.flush()
+            if self._recorder:
+                self._recorder.close()
+
+    async def _serve(self) -> None:
+        from gapless.serve.app import create_app, serve
+
+        faces = Faces(self, self.market, self.reader)
+        await serve(create_app(faces, self.settings.serve), self.settings.serve.listen)
+
+    def stop(self) -> None:
+        """Ask for a graceful stop: reading ends, what was read is committed."""
+        self._stopping.set()
+
+    def _own_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def asked() -> None:
+            if self._stopping.is_set():
+                os._exit(130)
+            self.note("stopping", "gapless")
+            self.stop()
+            loop.call_later(_STOP_WITHIN, os._exit, 0)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked)
+
+    def note(self, name: str, subject: str, **fields: Any) -> None:
+        """Write an event to the log and, where it belongs to a connection, to the store."""
+        at = self.clock.wall()
+        self.log.event(name, subject, at, **fields)
+        for collector in self.collectors:
+            if subject.startswith(collector.venue.name):
+                collector.pending.event(name, subject, at, **fields)
+                return
+
+    def _take(self) -> list[Commit]:
+        known_at, mono = self.clock.wall(), self.clock.monotonic()
+        return [
+            collector.pending.take(collector.primary(), now=collector.pipeline.clock.now(mono), known_at=known_at)
+            for collector in self.collectors
+            if collector.pending
+        ]
+
+    def _written(self, settled: Settled) -> None:
+        self.status.settled(settled)
+        asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._committed:
+            self._committed.notify_all()
+
+    async def wait_for_commit(self, known: int) -> int:
+        """Wait until the store holds a commit newer than `known`; give the newest commit number."""
+        async with self._committed:
+            while (newest := self.reader.log_span()[1]) <= known:
+                await self._committed.wait()
+            return newest
+
+    async def _watch_others(self) -> None:
+        """Notice what other processes commit into the same store."""
+        version = self.reader.version()
+        while True:
+            await self.clock.sleep(_OTHERS)
+            if (now := self.reader.version()) != version:
+                version = now
+                await self._tell()
+
+    def _pressure(self, pause: bool) -> None:
+        self.note("backpressure", "writer", paused=pause)
+        for collector in self.collectors:
+            for connection in collector.connections:
+                connection.pressed(pause=pause)
+
+    def _fast(self, instrument: str, rows: list[Trade]) -> None:
+        for listener in self._listeners:
+            listener(instrument, rows)
+
+    async def fast_trades(self, instrument: str) -> AsyncIterator[list[Trade]]:
+        """Give trades on arrival, before they are committed; oldest dropped when slow."""
+        queue: asyncio.Queue[list[Trade]] = asyncio.Queue(1_000)
+
+        def hear(name: str, rows: list[Trade]) -> None:
+            if name == instrument:
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(rows)
+
+        self._listeners.append(hear)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.remove(hear)
+
+    def tail(self, instrument: str) -> Candle | None:
+        """Give the forming minute from memory, where all its trades passed through there."""
+        return self.status.tail(instrument)
+
+    async def settle(self) -> dict[str, Any]:
+        """Compare every tape with the venue and wait until no hole is left."""
+        for collector in self.collectors:
+            await collector.settle()
+        await self.writer.flush()
+        return {"gaps_open": sum(len(collector.holes()) for collector in self.collectors)}

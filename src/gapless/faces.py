@@ -1,0 +1,61 @@
+"""What the serving side sees of an engine."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from gapless.model import Quote, Ticker, Trade
+from gapless.ports import TapeReader
+from gapless.query.market import Market
+
+if TYPE_CHECKING:
+    from gapless.engine import Engine
+
+
+class Faces:
+    """Answers what HTTP and the stream ask; the reader and the market are read-only."""
+
+    def __init__(self, engine: "Engine", market: Market, reader: TapeReader) -> None:
+        self.market = market
+        self.reader = reader
+        self.registry = engine.status.registry
+        self._engine = engine
+
+    def status(self) -> dict[str, Any]:
+        """Say everything."""
+        return self._engine.status.report()
+
+    def health(self) -> dict[str, Any]:
+        """Say in short whether data comes."""
+        return self._engine.status.health()
+
+    def budgets(self) -> list[dict[str, Any]]:
+        """List the budgets."""
+        return self._engine.status.budgets()
+
+    def connections(self) -> list[dict[str, Any]]:
+        """List the connections."""
+        return self._engine.status.connections()
+
+    def tickers(self) -> list[Ticker]:
+        """List the newest tickers."""
+        return [ticker for c in self._engine.collectors for ticker in c.pipeline.tickers.values()]
+
+    def quotes(self) -> list[Quote]:
+        """List the newest best bids and asks."""
+        return [quote for c in self._engine.collectors for quote in c.pipeline.quotes.values()]
+
+    def book(self, instrument: str, depth: int) -> dict[str, Any] | None:
+        """Give the top of a full order book; None where it is not kept."""
+        return None
+
+    async def settle(self) -> dict[str, Any]:
+        """Compare every tape with the venue and wait until no hole is left."""
+        return await self._engine.settle()
+
+    async def wait_for_commit(self, known: int) -> int:
+        """Wait for a commit newer than `known`."""
+        return await self._engine.wait_for_commit(known)
+
+    def fast_trades(self, instrument: str) -> AsyncIterator[list[Trade]]:
+        """Give trades on arrival, before they are committed."""
+        return self._engine.fast_trades(instrument)

@@ -1,0 +1,100 @@
+"""Real WebSocket connections: frames of one wake-up go up as one batch."""
+
+import socket
+import time
+
+from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from gapless.errors import Unavailable
+from gapless.ports import SocketEvents
+
+BATCH = 1_000
+_RECEIVE_BUFFER = 256 * 1024  # picows drains the whole backlog in one callback: this bounds it
+_IDLE_PING = 15.0
+_PONG_WITHIN = 10.0
+
+
+class _Listener(WSListener):
+    """Gathers text frames until the buffer is drained."""
+
+    def __init__(self, events: SocketEvents) -> None:
+        super().__init__()
+        self._events = events
+        self._frames: list[bytes] = []
+        self._part = b""
+        self._code = 1006
+        self._reason = "the connection broke"
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT or kind == WSMsgType.CONTINUATION:  # noqa: PLR1714
+            if frame.fin and not self._part:
+                self._frames.append(frame.get_payload_as_bytes())
+            else:
+                self._part += frame.get_payload_as_bytes()
+                if frame.fin:
+                    self._frames.append(self._part)
+                    self._part = b""
+        elif kind == WSMsgType.CLOSE:
+            self._code = frame.get_close_code().value
+            message = frame.get_close_message() or b""
+            self._reason = message if isinstance(message, str) else message.decode(errors="replace")
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        if self._frames and (frame.last_in_buffer or len(self._frames) >= BATCH):
+            self._flush()
+
+    def _flush(self) -> None:
+        frames, self._frames = self._frames, []
+        self._events.batch(frames, time.time_ns())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._frames:
+            self._flush()
+        self._events.closed(self._code, self._reason)
+
+
+class PicowsSocket:
+    """One open connection."""
+
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def send(self, text: str) -> None:
+        """Queue a text frame."""
+        self._transport.send(WSMsgType.TEXT, text.encode())
+
+    def pause(self) -> None:
+        """Stop reading; the peer's frames wait in the kernel."""
+        self._transport.underlying_transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._transport.underlying_transport.resume_reading()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close in good order; whatever is still under way is not waited for."""
+        self._transport.send_close(WSCloseCode(code), reason.encode())
+        self._transport.disconnect()
+
+
+class PicowsSockets:
+    """Opens connections with picows."""
+
+    async def connect(self, url: str, events: SocketEvents) -> PicowsSocket:
+        """Open a connection, or raise `Unavailable`."""
+        try:
+            transport, _ = await ws_connect(
+                lambda: _Listener(events),
+                url,
+                websocket_handshake_timeout=10,
+                enable_auto_ping=True,
+                auto_ping_idle_timeout=_IDLE_PING,
+                auto_ping_reply_timeout=_PONG_WITHIN,
+                auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+            )
+        except (WSError, OSError, TimeoutError) as error:
+            raise Unavailable(f"{url} does not take a connection: {error or type(error).__name__}") from error
+        raw = transport.underlying_transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        return PicowsSocket(transport)

