@@ -1,0 +1,147 @@
+"""What the ledger and the events tell of a stretch of a tape: its ids, who vouches for them, holes, connections."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from gapless.model import DAY, Gap, Instrument, Span, Tape
+from gapless.model.times import in_epoch
+from gapless.ports import TapeReader
+
+KINDS = (
+    "connected", "disconnected", "connect_failed", "closing", "silent", "rejected", "malformed", "doubled", "repaired",
+    "spent", "backpressure", "repair_limited", "clock_jumped",
+)  # fmt: skip
+_OPENED = "connected"
+
+
+class Reach(Struct, frozen=True):
+    """The ids of a stretch of time: `first` to `last` have rows in it, `low` to `high` is all that may lie in it.
+
+    `received_first` and `received_last` are when the rows at its ends were first known, ns UTC of this machine.
+    """
+
+    low: int
+    high: int
+    first: int | None = None
+    last: int | None = None
+    received_first: int | None = None
+    received_last: int | None = None
+
+
+def reach_of(reader: TapeReader, tape: Tape, begin: int, end: int) -> Reach | None:
+    """Find the ids of a tape with times in [begin, end), ns UTC; None where the tape has no rows at all."""
+    following = reader.minute_from(tape.id, end)
+    inner = reader.minute_from(tape.id, begin)
+    newest = max((span.last for span in reader.all_spans(tape.id)), default=-1)
+    high = following.first_seq - 1 if following else newest
+    if inner is None or inner.start >= end:
+        before = reader.trade_before(tape.id, high + 1)
+        return Reach(before.seq + 1, high) if before else None
+    first, last = reader.trade_after(tape.id, inner.first_seq - 1), reader.trade_before(tape.id, high + 1)
+    if first is None or last is None:
+        return None
+    before = reader.trade_before(tape.id, first.seq)
+    low = before.seq + 1 if before else first.seq
+    return Reach(low, max(high, last.seq), first.seq, last.seq, first.received, last.received)
+
+
+def spans_of(
+    reader: TapeReader,
+    tape: Tape | None,
+    bars: Tape | None,
+    *,
+    reach: Reach | None,
+    minutes: tuple[int, int],
+    epoch: str | None,
+) -> list[dict[str, Any]]:
+    """List who vouches for what of the trades and of the venue's bars; `known` is when the rows at the ends came."""
+    found = []
+    if tape and reach:
+        for first, last, span in _cut(reader, tape, reach.low, reach.high):
+            rows = (reader.trade_after(tape.id, first - 1), reader.trade_before(tape.id, last + 1))
+            known = [in_epoch(row.received, epoch) for row in rows if row and first <= row.seq <= last and row.received]
+            found.append(_span(tape, first, last, span) | {"known": known})
+    if bars:
+        found += [_span(bars, first, last, span) | {"known": []} for first, last, span in _cut(reader, bars, *minutes)]
+    return found
+
+
+def _cut(reader: TapeReader, tape: Tape, low: int, high: int) -> list[tuple[int, int, Span]]:
+    """Give the spans that overlap ids `low` to `high`, with the part of each that lies within."""
+    spans = [span for span in reader.spans(tape.id, low, high) if span.first <= high and span.last >= low]
+    return [(max(span.first, low), min(span.last, high), span) for span in spans]
+
+
+def _span(tape: Tape, first: int, last: int, span: Span) -> dict[str, Any]:
+    return {
+        "tape": tape.name,
+        "first": first,
+        "last": last,
+        "ids": last - first + 1,
+        "evidence": span.evidence.text,
+        "whole_span": [span.first, span.last],
+    }
+
+
+def gaps_of(
+    reader: TapeReader, tape: Tape | None, bars: Tape | None, *, reach: Reach | None, minutes: tuple[int, int]
+) -> list[tuple[Tape, Gap]]:
+    """List the named gaps of trades and bars that touch the stretch, whatever became of them."""
+    asked = [(tape, reach.low, reach.high)] if tape and reach else []
+    asked += [(bars, *minutes)] if bars else []
+    found = [
+        (which, gap)
+        for which, low, high in asked
+        for state in ("open", "repaired", "permanent")
+        for gap in reader.gaps(which.id, state)
+        if gap.first <= high and gap.last >= low
+    ]
+    return sorted(found, key=lambda pair: (pair[1].opened, pair[1].first))
+
+
+def happened(
+    reader: TapeReader,
+    instrument: Instrument,
+    reach: Reach | None,
+    *,
+    gaps: Sequence[Gap],
+    since: int,
+    epoch: str | None,
+) -> dict[str, Any]:
+    """Tell what happened to the venue's connections while the stretch was received and repaired.
+
+    The connections that were up when it began are told by their own last `connected`, up to a day before.
+    """
+    begin = reach.received_first if reach and reach.received_first else since
+    until = max([begin, *_ends(reach, gaps)])
+    events = [event for event in reader.events(KINDS, begin - DAY) if _concerns(event[1], instrument)]
+    earlier: dict[str, tuple[str, str, dict[str, Any], int]] = {}
+    for event in events:
+        if event[3] < begin:
+            earlier[event[1]] = event
+    shown = [event for event in earlier.values() if event[0] == _OPENED]
+    shown += [event for event in events if begin <= event[3] <= until]
+    within = [detail for _, _, detail, at in shown if at >= begin]
+    doubled = [detail["doubled"] for detail in within if "doubled" in detail]
+    spent = [detail["weight"] for detail in within if "weight" in detail]
+    return {
+        "events": [
+            {"at": in_epoch(at, epoch), "kind": kind, "subject": subject, **({"detail": detail} if detail else {})}
+            for kind, subject, detail, at in shown
+        ],
+        "doubled": sum(doubled) if doubled else None,
+        "spent": {"weight": sum(spent), "requests": len(spent)} if spent else None,
+    }
+
+
+def _ends(reach: Reach | None, gaps: Sequence[Gap]) -> list[int]:
+    ends = [gap.closed for gap in gaps if gap.closed is not None]
+    return [*ends, reach.received_last] if reach and reach.received_last else ends
+
+
+def _concerns(subject: str, instrument: Instrument) -> bool:
+    return subject in (instrument.id, instrument.venue) or subject.startswith(
+        (f"{instrument.venue}/", f"{instrument.id} ")
+    )
