@@ -63,6 +63,11 @@ class Step(Struct, frozen=True):
     entries: list[LogEntry]
     following: LogEntry | None
 
+    @property
+    def items(self) -> int:
+        """How many items it holds; a stream has at most as many events in it."""
+        return sum(map(_size, self.entries))
+
 
 def parse_cursor(text: str) -> Cursor:
     """Read a cursor that `Cursor.text` wrote."""

@@ -1,8 +1,10 @@
 """Who may ask: the bearer token, and pages of other origins."""
 
 import hmac
+from typing import cast
 from urllib.parse import urlsplit
 
+import msgspec
 from litestar.datastructures import Headers
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,24 +21,21 @@ def guarded(app: ASGIApp, settings: ServeSettings) -> ASGIApp:
     wanted = f"Bearer {settings.token}".encode() if settings.token else None
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"}:
+        kind, method = str(scope["type"]), str(scope.get("method", ""))
+        if kind not in {"http", "websocket"}:
             await app(scope, receive, send)
             return
         headers = Headers.from_scope(scope)
         given = headers.get("authorization", "").encode()
-        preflight = scope["type"] == "http" and scope["method"] == "OPTIONS"
-        if wanted and not preflight and not hmac.compare_digest(given, wanted):
-            await _refuse(send, scope, 401, "a token is required: send the header Authorization: Bearer TOKEN")
-        elif _acts(scope) and not _same_origin(headers, settings):
-            await _refuse(send, scope, 403, f"pages of {headers['origin']} are not allowed; serve.cors_origins lists those that are")
+        if wanted and method != "OPTIONS" and not hmac.compare_digest(given, wanted):
+            await _refuse(send, kind, 401, "a token is required: send the header Authorization: Bearer TOKEN")
+        elif (kind == "websocket" or method in UNSAFE) and not _same_origin(headers, settings):
+            sentence = f"pages of {headers['origin']} are not allowed; serve.cors_origins lists those that are"
+            await _refuse(send, kind, 403, sentence)
         else:
             await app(scope, receive, send)
 
     return answer
-
-
-def _acts(scope: Scope) -> bool:
-    return scope["type"] == "websocket" or scope["method"] in UNSAFE
 
 
 def _same_origin(headers: Headers, settings: ServeSettings) -> bool:
@@ -49,14 +48,9 @@ def _same_origin(headers: Headers, settings: ServeSettings) -> bool:
     )
 
 
-async def _refuse(send: Send, scope: Scope, status: int, sentence: str) -> None:
-    import msgspec
-
-    kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
-    headers = [(b"content-type", b"application/json")]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    begin: Message = {"type": f"{kind}.start", "status": status, "headers": headers}  # type: ignore[typeddict-item, misc, assignment]
-    body: Message = {"type": f"{kind}.body", "body": msgspec.json.encode({"error": sentence}), "more_body": False}  # type: ignore[typeddict-item, misc, assignment]
-    await send(begin)
-    await send(body)
+async def _refuse(send: Send, kind: str, status: int, sentence: str) -> None:
+    answer = "http.response" if kind == "http" else "websocket.http.response"
+    headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
+    body = msgspec.json.encode({"error": sentence})
+    await send(cast(Message, {"type": f"{answer}.start", "status": status, "headers": headers}))
+    await send(cast(Message, {"type": f"{answer}.body", "body": body, "more_body": False}))

@@ -54,6 +54,16 @@ def unrouted(request: AnyRequest, error: HTTPException) -> Response[dict[str, st
     return Response({"error": sentence}, status_code=error.status_code, headers=error.headers)
 
 
+def known_parameters(request: AnyRequest) -> None:
+    """Refuse a query parameter that the route does not have; a misspelt one would be ignored without a word."""
+    allowed = request.app.state.parameters.get(request.url.path)
+    for name in request.query_params if allowed is not None else ():
+        if name not in allowed:
+            near = get_close_matches(name, allowed, 1)
+            hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(allowed) or 'none'}"
+            raise BadInput(f"there is no parameter {name!r}; {hint}")
+
+
 HANDLERS: ExceptionHandlersMap = {
     ValidationException: invalid,
     HTTPException: unrouted,

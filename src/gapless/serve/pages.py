@@ -6,8 +6,10 @@ from contextlib import closing
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import asdict
+
 from gapless.errors import UnknownName
-from gapless.model import MINUTE, Instrument, Tape, Timeframe, Trade
+from gapless.model import MINUTE, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.model.times import in_epoch, iso
 from gapless.query.audit import audit_object, audit_tape
 from gapless.query.feed import gap_row
@@ -143,3 +145,8 @@ def coverage(market: Market, name: str | None) -> dict[str, Any]:
     ]
     body = plain_listing([audit_object(audit) for audit in audits], ["store"], began=began)
     return body | {"missing": missing}
+
+
+def newest_row(value: Ticker | Quote) -> dict[str, Any]:
+    """Write a ticker or a quote as a row."""
+    return asdict(value) | {"time": iso(value.time) if value.time else None}

@@ -58,3 +58,12 @@ def at_most(value: int, name: str, most: int) -> int:
 def bars_at_most(timeframe: Timeframe) -> int:
     """Give how many bars one answer may hold: 5,000, and fewer where each folds many minutes."""
     return min(MOST_BARS, max(1, MOST_MINUTES // timeframe.minutes))
+
+
+def bars_asked(timeframe: Timeframe, last: int | None, *, start: str | None, end: str | None) -> int | None:
+    """Check `last`, which goes alone."""
+    if last is None:
+        return None
+    if start or end:
+        raise BadInput("last goes alone; a range is start and end")
+    return at_most(last, "last", bars_at_most(timeframe))

@@ -11,8 +11,8 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where we listen, who may ask, and how much is kept for whom.
 
     A client that reads slower than the market is told `lagged` once it is behind by more than what the ring keeps:
-    `ring_events` events or `ring_bytes`, over all streams and shared by all clients. Beyond the ring a client costs one step
-    of the log (at most 1,000 events a stream) and the buffers of its socket.
+    `ring_events` events or `ring_bytes`, over all streams and shared by all clients. Beyond the ring a client costs
+    one step of the log (at most 1,000 events a stream) and the buffers of its socket.
     """
 
     listen: tuple[str, ...] = ("127.0.0.1:8787",)
@@ -40,4 +40,6 @@ def check(settings: ServeSettings) -> None:
     for text in settings.listen:
         host, _ = address(text)
         if host not in LOOPBACK and not settings.token:
-            raise BadInput(f"serve.listen: {text} is open to others and needs serve.token; without one only loopback is allowed")
+            raise BadInput(
+                f"serve.listen: {text} is open to others and needs serve.token; without one only loopback is allowed"
+            )

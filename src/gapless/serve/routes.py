@@ -1,0 +1,227 @@
+"""The routes of the HTTP API: parameters in, one answer of the market out."""
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+from litestar import Response, get, post
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.params import Parameter, QueryParameter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gapless.errors import UnknownName
+from gapless.model import Quote, Ticker
+from gapless.query.market import Market
+from gapless.serve import pages
+from gapless.serve.faces import Faces
+from gapless.serve.questions import MOST_TRADES, at_most, bars_asked, basis_of, one_of, span_of, timeframe_of
+
+Answer = dict[str, Any]
+Id = Annotated[str, Parameter(description="An instrument: binance:BTCUSDT, or any usual spelling.")]
+MaybeId = Annotated[str | None, Parameter(description="One instrument; all of them when absent.")]
+Frame = Annotated[str, Parameter(description="1m to 1440m, 1h to 24h, 1d, 1w.")]
+Start = Annotated[str | None, Parameter(description="Begin of the range: ISO 8601, epoch, now or -6h.")]
+End = Annotated[str | None, Parameter(description="End of the range, exclusive.")]
+Last = Annotated[int | None, Parameter(description="The last N closed bars.", ge=1)]
+Epoch = Annotated[str | None, Parameter(description="Write times as epochs in ms, us or ns instead of ISO 8601.")]
+EPOCHS = ("ms", "us", "ns")
+
+
+@get("/health", tags=["system"])
+async def health(state: State) -> Response[Answer]:
+    """Say whether data flows; 503 only while starting or when dead."""
+    body = _faces(state).system.health()
+    return Response(body, status_code=503 if body.get("status") in {"starting", "dead"} else 200)
+
+
+@get(["/system/status", "/api/v1/status"], tags=["system"])
+async def status(state: State) -> Answer:
+    """Say how the system runs: connections, rates, gaps, budgets, jobs, store, process."""
+    return _faces(state).system.status()
+
+
+@get("/metrics", tags=["system"])
+async def metrics(state: State) -> Response[bytes]:
+    """Give the metrics of the process for Prometheus."""
+    body = generate_latest(_faces(state).system.registry)
+    return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+@get("/api/v1/instruments", tags=["market"])
+async def instruments(state: State) -> Answer:
+    """List the instruments that the store holds."""
+    return await _faces(state).ask(pages.instruments)
+
+
+@get("/api/v1/candles", tags=["market"])
+async def candles(
+    state: State,
+    id: Id,
+    timeframe: Frame,
+    start: Start = None,
+    end: End = None,
+    last: Last = None,
+    basis: Annotated[str, Parameter(description="venue (its own bars where held) or tape (our fold).")] = "venue",
+    live: Annotated[bool, Parameter(description="Add the forming bar.")] = False,
+    grid: Annotated[str, Parameter(description="midnight or epoch.")] = "midnight",
+    epoch: Epoch = None,
+) -> Answer:
+    """List closed candles of any timeframe; a range of more than 5,000 names its `next` start."""
+    frame = timeframe_of(timeframe, grid)
+    one_of(epoch, "epoch", EPOCHS)
+    begin, until = span_of(start, end)
+    count = bars_asked(frame, last, start=start, end=end)
+    return await _faces(state).ask(
+        pages.candles, id, frame, start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch
+    )
+
+
+@get("/api/v1/trades", tags=["market"])
+async def trades(
+    state: State,
+    id: Id,
+    start: Start = None,
+    end: End = None,
+    first: Annotated[
+        int | None, Parameter(description="The id to go on from: `next` of the page before.", ge=0)
+    ] = None,
+    limit: Annotated[int, Parameter(description="How many trades at most, up to 10,000.")] = 1_000,
+    received: Annotated[bool, Parameter(description="Add when each trade was first known.")] = False,
+    epoch: Epoch = None,
+) -> Answer:
+    """List trades of the primary tape by id: from a time, from an id, or the newest; `next` continues."""
+    one_of(epoch, "epoch", EPOCHS)
+    begin, until = span_of(start, end)
+    at_most(limit, "limit", MOST_TRADES)
+    return await _faces(state).ask(
+        pages.trades, id, start=begin, end=until, first=first, limit=limit, received=received, epoch=epoch
+    )
+
+
+@get("/api/v1/footprint", tags=["market"])
+async def footprint(
+    state: State, id: Id, timeframe: Frame, start: Start = None, end: End = None, last: Last = None
+) -> Answer:
+    """List footprints of bars: volume by price and side, with everything that is read from it."""
+    frame = timeframe_of(timeframe, "midnight")
+    begin, until = span_of(start, end)
+    count = bars_asked(frame, last, start=start, end=end)
+
+    def work(market: Market) -> Answer:
+        return _later("footprint", "footprint_answer")(market, market.instrument(id), frame, begin, until, count)
+
+    return await _faces(state).ask(work)
+
+
+@get("/api/v1/explain", tags=["market"])
+async def explain(
+    state: State, id: Id, timeframe: Frame, start: Annotated[str, Parameter(description="Any time within the bar.")]
+) -> Answer:
+    """Say where every part of one candle came from."""
+    frame = timeframe_of(timeframe, "midnight")
+    begin, _ = span_of(start, None)
+
+    def work(market: Market) -> Answer:
+        return _later("explain", "explain")(market, market.instrument(id), frame, begin)
+
+    return await _faces(state).ask(work)
+
+
+@get("/api/v1/gaps", tags=["ledger"])
+async def gaps(
+    state: State,
+    id: MaybeId = None,
+    only: Annotated[
+        str | None, QueryParameter(name="state", description="open, repaired or permanent; else all.")
+    ] = None,
+) -> Answer:
+    """List the named gaps, newest first."""
+    one_of(only, "state", pages.STATES)
+    return await _faces(state).ask(pages.gaps, id, (only,) if only else pages.STATES)
+
+
+@get("/api/v1/coverage", tags=["ledger"])
+async def coverage(state: State, id: MaybeId = None) -> Answer:
+    """Audit every tape: what is held, what was repaired, voids, and every hole."""
+    return await _faces(state).ask(pages.coverage, id)
+
+
+@get("/api/v1/tickers", tags=["newest"])
+async def tickers(state: State, id: MaybeId = None) -> Answer:
+    """List the newest 24 h tickers."""
+    began = time.perf_counter()
+    faces = _faces(state)
+    return await _newest(faces, faces.system.tickers(), id, began=began)
+
+
+@get("/api/v1/quotes", tags=["newest"])
+async def quotes(state: State, id: MaybeId = None) -> Answer:
+    """List the newest best bids and asks."""
+    began = time.perf_counter()
+    faces = _faces(state)
+    return await _newest(faces, faces.system.quotes(), id, began=began)
+
+
+@get("/api/v1/book", tags=["newest"])
+async def book(
+    state: State,
+    id: Id,
+    depth: Annotated[int, Parameter(description="Levels a side, up to 5,000.")] = 20,
+) -> Answer:
+    """Give an order book, best first."""
+    at_most(depth, "depth", 5_000)
+    faces = _faces(state)
+    instrument = await faces.ask(Market.instrument, id)
+    found = faces.system.book(instrument.id, depth)
+    if found is None:
+        raise UnknownName(f"no order book of {instrument.id} is kept; collect.books lists those that are")
+    return found
+
+
+@get("/api/v1/budgets", tags=["system"])
+async def budgets(state: State) -> Answer:
+    """List what was spent and what is left, by host."""
+    began = time.perf_counter()
+    return pages.plain_listing(_faces(state).system.budgets(), ["memory"], began=began)
+
+
+@get("/api/v1/connections", tags=["system"])
+async def connections(state: State) -> Answer:
+    """List the connections to venues."""
+    began = time.perf_counter()
+    return pages.plain_listing(_faces(state).system.connections(), ["memory"], began=began)
+
+
+@post("/api/v1/settle", tags=["system"], status_code=200)
+async def settle(state: State) -> Answer:
+    """Compare every tape with its venue and repair what is missing; answers when that is done."""
+    return await _faces(state).system.settle()
+
+
+def _faces(state: State) -> Faces:
+    faces: Faces = state.faces
+    return faces
+
+
+async def _newest(faces: Faces, values: Sequence[Ticker | Quote], name: str | None, *, began: float) -> Answer:
+    if name is not None:
+        instrument = await faces.ask(Market.instrument, name)
+        values = [value for value in values if value.instrument == instrument.id]
+    return pages.plain_listing([pages.newest_row(value) for value in values], ["stream"], began=began)
+
+
+def _later(module: str, name: str) -> Callable[..., Answer]:
+    """Give a question that a part of the package answers which may not be there."""
+    try:
+        found: Callable[..., Answer] = getattr(import_module(f"gapless.query.{module}"), name)
+    except (ImportError, AttributeError):
+        raise HTTPException(status_code=501, detail=f"this gapless does not answer {module} yet") from None
+    return found
+
+
+ROUTES = [
+    health, status, metrics, instruments, candles, trades, footprint, explain, gaps, coverage, tickers, quotes, book,
+    budgets, connections, settle,
+]  # fmt: skip
