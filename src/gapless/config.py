@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.errors import BadInput, UnknownName
-from gapless.model import Environment
 from gapless.model.times import parse_duration
+from gapless.serve.settings import ServeSettings
 
 
 class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -21,39 +22,6 @@ class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     url: str = "sqlite:///gapless.db"
     durability: str = "normal"
     min_free: int = 1_000_000_000
-
-
-class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What is collected: instruments by id, how much history, how far back an earlier run is joined."""
-
-    instruments: list[str] = field(default_factory=list)
-    history: str = "180m"
-    resume_within: str = "7d"
-    tickers: bool = True
-    quotes: bool = True
-    books: list[str] = field(default_factory=list)
-
-
-class ServeSettings(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What is served and where; anything but loopback needs a token."""
-
-    enabled: bool = True
-    listen: list[str] = field(default_factory=lambda: ["127.0.0.1:8787"])
-    token: str = ""
-    cors_origins: list[str] = field(default_factory=list)
-
-
-class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
-    """One venue: environment, simulator address, key, which trades, and our own ceilings beside the venue's."""
-
-    environment: Environment = "live"
-    sim_url: str = ""
-    api_key: str = ""
-    trades_stream: str = "aggTrade"
-    weight_per_minute: int = 0
-    reserve: int = 0
-    min_interval_ms: int = 0
-    requests_per_hour: int = 0
 
 
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -79,10 +47,15 @@ EXPLAINED = {
     "collect.tickers": "24 h tickers",
     "collect.quotes": "best bid and ask",
     "collect.books": "ids whose full order book is kept",
-    "serve.enabled": "whether anything is served",
-    "serve.listen": "addresses of the HTTP API",
+    "serve.listen": "addresses of the HTTP API; empty serves nothing",
     "serve.token": "required before anything but loopback is bound",
     "serve.cors_origins": "origins whose pages may call the API",
+    "serve.ring_events": "events kept for clients that fall behind; beyond it they read from the store",
+    "serve.ring_bytes": "bytes kept for them",
+    "serve.newest_every_ms": "how often tickers, quotes and books are sent",
+    "serve.most_streams": "streams of one connection",
+    "serve.ping_every_s": "heartbeat of the stream",
+    "serve.ping_limit_s": "a client that answers no heartbeat for so long is dropped",
     "venues.NAME.environment": "live, demo or sim",
     "venues.NAME.sim_url": "the address that `gapless sim` prints",
     "venues.NAME.api_key": "a read-only key; only history of single trades needs one",

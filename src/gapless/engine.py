@@ -22,7 +22,6 @@ from gapless.model import SECOND, Candle, Environment, Trade
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
-from gapless.query.market import Market
 from gapless.status import Status
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.locks import TapeLocks
@@ -111,12 +110,8 @@ class Engine:
             locks.hold(collector.tapes())
             self.collectors.append(collector)
             self._say_limits(collector)
-        if self.store.path == ":memory:":
-            self.reader: SqliteStore = self.store
-        else:
-            self.reader = open_store(self.settings.store.url, environment=self._environment, readonly=True)
-            stack.callback(self.reader.close)
-        self.market = Market(self.reader, tail=self.tail)
+        self._stack = stack
+        self.reader = self._another_reader()
         self.status = Status(self)
         self.writer = Writer(
             self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure
@@ -144,7 +139,7 @@ class Engine:
                     tasks += [group.create_task(collector.run()) for collector in self.collectors]
                     tasks.append(group.create_task(self.writer.run(), name="writer"))
                     tasks.append(group.create_task(self._watch_others(), name="others"))
-                    if self.settings.serve.enabled:
+                    if self.settings.serve.listen:
                         tasks.append(group.create_task(self._serve(), name="serve"))
                     self.ready.set()
                 await self._stopping.wait()
@@ -157,10 +152,20 @@ class Engine:
                 self._recorder.close()
 
     async def _serve(self) -> None:
-        from gapless.serve.app import create_app, serve
+        from gapless.serve.app import create_app
+        from gapless.serve.server import serve
 
-        faces = Faces(self, self.market, self.reader)
-        await serve(create_app(faces, self.settings.serve), self.settings.serve.listen)
+        faces = Faces(self, self._another_reader(), self._another_reader())
+        app = create_app(faces, self.settings.serve)
+        await serve(app, self.settings.serve.listen, ready=lambda urls: self.note("serving", ", ".join(urls)))
+
+    def _another_reader(self) -> SqliteStore:
+        """Open a connection of its own for a thread that reads; a store in memory has only the one."""
+        if self.store.path == ":memory:":
+            return self.store
+        reader = open_store(self.settings.store.url, environment=self._environment, readonly=True)
+        self._stack.callback(reader.close)
+        return reader
 
     def stop(self) -> None:
         """Ask for a graceful stop: reading ends, what was read is committed."""

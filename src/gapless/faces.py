@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Faces:
     """Answers what HTTP and the stream ask; the reader and the market are read-only."""
 
-    def __init__(self, engine: "Engine", market: Market, reader: TapeReader) -> None:
-        self.market = market
+    def __init__(self, engine: "Engine", answers: TapeReader, reader: TapeReader) -> None:
+        self.market = Market(answers, tail=engine.tail)
         self.reader = reader
         self.registry = engine.status.registry
         self._engine = engine

@@ -13,7 +13,7 @@ from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
-from gapless.config import CollectSettings, VenueSettings
+from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.errors import CouldNot
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration

@@ -122,6 +122,8 @@ class Pipeline:
             track.begin(number, bar.start, within=self._resume_within)
             if not closed:
                 continue
+            # A bar that came before its trades waits; the clock closes it.
+            line.closed_until = min(line.closed_until or bar.start, bar.start)
             track.sequence.coverage.add(number, number, Evidence.STREAM)
             track.saw(number, bar.start)
             self.pending.bars(line.instrument.id, [bar])
