@@ -33,10 +33,21 @@ class Connection:
         self.closed = False
         self.hold_until = 0.0
         self.close_at = 0.0
+        self.reset_at = 0.0
         self.incoming: deque[float] = deque()
         self.recent: deque[bytes] = deque(maxlen=RECENT)
         self._out: list[bytes] = []
         self._held: list[tuple[int, float, bytes]] = []
+
+    def hears(self, stream: str) -> bool:
+        """Tells whether events of a stream it subscribed reach the client."""
+        return not (self.dead or self.closed or stream in self.silent)
+
+    def announce(self, seconds: float) -> None:
+        """Sends the event that the server shuts down, and closes after `seconds`."""
+        body = b'{"e":"serverShutdown","E":%d}' % int(time.time() * 1000)
+        self.write(frame(b'{"stream":"!serverShutdown","data":' + body + b"}" if self.combined else body))
+        self.close_at = time.monotonic() + seconds
 
     def send(self, data: bytes) -> None:
         """Queues one frame; frames held back leave when enough have passed them."""
@@ -72,6 +83,9 @@ class Connection:
     def write(self, data: bytes) -> None:
         """Writes bytes at once, unless the connection is dead or closed."""
         if self.dead or self.closed:
+            return
+        if self.transport.is_closing():
+            self.closed = True
             return
         self.transport.write(data)
         if self.transport.get_write_buffer_size() > BACKLOG:

@@ -7,6 +7,15 @@ SimError            the user's mistake: one sentence that names the thing and wh
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(text: str, allowed: Iterable[str]) -> str:
+    """Returns `, (did you mean ...?)` for the allowed word that is closest, or nothing."""
+    found = difflib.get_close_matches(text, list(allowed), 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
 
 class SimError(Exception):
     """Says in one sentence what is wrong with the input and what is allowed; `status` is the exit status."""

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gapless.sim.errors import PortInUse, SimError
+from gapless.sim.errors import PortInUse, SimError, nearest
 from gapless.sim.journal import wall_ms
 from gapless.sim.options import SimOptions
 
@@ -36,7 +36,8 @@ def build(options: SimOptions) -> Service:
     from gapless.sim.synthetic.market import synthetic_market
 
     if options.venue not in VENUES:
-        raise SimError(f"unknown venue {options.venue!r}; simulated are {', '.join(VENUES)}")
+        close = nearest(options.venue, VENUES)
+        raise SimError(f"unknown venue {options.venue!r}{close}; simulated are {', '.join(VENUES)}")
     if options.speed <= 0:
         raise SimError(f"speed {options.speed:g} is not allowed; give a number above 0")
     if options.instruments < 1:

@@ -105,6 +105,8 @@ class Hub:
         self.strikes.flush_late(moment)
         for connection in list(self.connections.values()):
             connection.flush(moment)
+            if connection.reset_at and moment >= connection.reset_at:
+                connection.reset()
 
     def send_until(self, now: int) -> None:
         """Collects the events of (self.now, now] of all streams and hands them out in order of time."""
@@ -116,10 +118,12 @@ class Hub:
         events.sort(key=by_time)
         self.now = now
         for event in events:
+            listening = [c for c in self.subscribers.get(event.stream, {}).values() if c.hears(event.stream)]
+            if not listening:
+                continue  # a tape begins with what somebody could receive
             self._offer(event)
-            if self.strikes.withheld(event, self.names[event.stream].tape == "kline_1m"):
-                continue
-            self.strikes.hand_out(event, list(self.subscribers.get(event.stream, {}).values()))
+            if not self.strikes.withheld(event, self.names[event.stream].tape == "kline_1m"):
+                self.strikes.hand_out(event, listening)
 
     def _offer(self, event: Event) -> None:
         name = self.names[event.stream]

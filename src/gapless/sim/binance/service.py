@@ -31,6 +31,7 @@ ADVICE = "Please use the websocket for"
 SPOT_ADVICE = "Please use WebSocket Streams for"
 DATA_PATHS = ("klines", "aggTrades", "trades", "historicalTrades", "ticker/24hr", "depth")
 PAGES = ("aggTrades", "trades", "historicalTrades")
+NOTICE = 0.99  # share of its life after which spot announces the end of a connection; futures document no notice
 SMALL = 1 << 20
 
 
@@ -309,6 +310,8 @@ class Service:
                 continue
             if (connection.close_at and now >= connection.close_at) or now - connection.opened > venue.life_s:
                 connection.close(1001, "")
+            elif not venue.futures and not connection.close_at and now - connection.opened > NOTICE * venue.life_s:
+                connection.announce((1 - NOTICE) * venue.life_s)
             elif connection.ping_waits_since and now - connection.ping_waits_since > venue.pong_s:
                 connection.close(1008, "Pong timeout")
             elif now - connection.pinged > venue.ping_s:

@@ -80,6 +80,7 @@ class KlineSource:
         self._futures = venue.futures
         self._start: int | None = None
         self._shown = -1
+        self._closed_at = -1
 
     def due(self, after: int, upto: int) -> list[Event]:
         """Returns closed bars of the span, then the forming one if it changed."""
@@ -92,10 +93,10 @@ class KlineSource:
                 break
             if closing > after and (bar := bars.bar(self._interval, self._start, closing)) is not None:
                 events.append(self._event(bar, closing, closed=True))
-            self._start, self._shown = end, -1
+            self._start, self._shown, self._closed_at = end, -1, closing
         at = upto // self._period * self._period
         end = interval_next(self._interval, self._start)
-        if at > after and self._start <= at < end:
+        if at > max(after, self._closed_at) and self._start <= at < end:  # never before the closed bar it follows
             count = bars.count(self._start, end, at)
             if count > 0 and count != self._shown:
                 bar = bars.bar(self._interval, self._start, at)

@@ -11,6 +11,7 @@ from gapless.sim.events import Event, frame
 from gapless.sim.faults.engine import FIRST_EVENTS, Faults
 from gapless.sim.faults.script import Entry
 
+RESET_AFTER_S = 0.05
 TIMED_FRAMES = ("malformed", "drop", "reorder", "delay")
 
 
@@ -72,7 +73,7 @@ class Strikes:
         self._late = [item for item in self._late if not (everything or item[0] <= moment)]
         for event in due:
             for connection in list(self._subscribers.get(event.stream, {}).values()):
-                if event.stream not in connection.silent:
+                if connection.hears(event.stream):
                     connection.send(event.encoded(connection.combined))
 
     def hand_out(self, event: Event, listening: list[Connection]) -> None:
@@ -80,8 +81,6 @@ class Strikes:
         self._delivered[event.stream] += 1
         touchable = self._faults.active and self._delivered[event.stream] > FIRST_EVENTS
         for connection in listening:
-            if connection.dead or event.stream in connection.silent:
-                continue
             data = event.encoded(connection.combined)
             if touchable:
                 self._send_or_strike(connection, event, data)
@@ -152,6 +151,7 @@ class Strikes:
         ]
 
     def _strike(self, entry: Entry, connection: Connection, now: int) -> None:
+        connection.hold_until = 0.0
         connection.flush(time.monotonic())
         if entry.kind == "disconnect":
             abrupt = entry.abrupt if entry.abrupt is not None else self._faults.choose(2) == 1
@@ -160,11 +160,13 @@ class Strikes:
             else:
                 connection.close(1001, "")
         elif entry.kind == "reset":
-            connection.reset()
+            # a reset throws away what is still on its way, and young streams must not lose their first events by it
+            connection.dead = True
+            connection.reset_at = time.monotonic() + RESET_AFTER_S
         elif entry.kind == "half_open":
             connection.dead = True
         elif entry.kind == "server_shutdown":
-            self._announce(connection, entry)
+            connection.announce(entry.seconds)
         else:
             self._double(connection, entry, now)
             return
@@ -179,11 +181,6 @@ class Strikes:
         self._faults.journal.write(
             "fault", kind="double", market_ms=now, detail=f"{len(again)} frames on connection {connection.number}"
         )
-
-    def _announce(self, connection: Connection, entry: Entry) -> None:
-        body = b'{"e":"serverShutdown","E":%d}' % int(time.time() * 1000)
-        connection.write(frame(b'{"stream":"!serverShutdown","data":' + body + b"}" if connection.combined else body))
-        connection.close_at = time.monotonic() + entry.seconds
 
     def _silence_live(self, now: int) -> None:
         """Turns a live stream silent when no acknowledgement came while the fault was due."""

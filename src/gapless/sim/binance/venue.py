@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gapless.sim.errors import SimError
+from gapless.sim.errors import SimError, nearest
 
 VENUES = ("binance", "binance-spot")
 
@@ -59,7 +59,7 @@ SETTINGS = (
 def venue_named(name: str, settings: dict[str, Any]) -> Venue:
     """Returns a venue with the `[limits]` of a fault file applied."""
     if name not in VENUES:
-        raise SimError(f"unknown venue {name!r}; simulated are {', '.join(VENUES)}")
+        raise SimError(f"unknown venue {name!r}{nearest(name, VENUES)}; simulated are {', '.join(VENUES)}")
     venue = USDM if name == "binance" else SPOT
     for key, value in settings.items():
         if key not in SETTINGS:

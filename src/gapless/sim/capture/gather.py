@@ -82,6 +82,7 @@ _AGG = msgspec.json.Decoder(AggEvent)
 _KLINE = msgspec.json.Decoder(KlineEvent)
 _ANY = msgspec.json.Decoder(AnyEvent)
 DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
+NAMES = {"received": "@trade events"}
 FLAGS = {"MARKET": MARKET, "RPI": RPI}
 
 
@@ -297,7 +298,7 @@ def add_table(gathering: Gathering, path: Path, table: Table) -> None:
                 gathering.saw(start)
                 gathering.saw(start + 60_000)
         except (ValueError, IndexError):
-            raise CaptureError(str(path), number, f"is no row of {table.kind}") from None
+            raise CaptureError(str(path), number, f"is no row of {NAMES.get(table.kind, table.kind)}") from None
 
 
 def _ms(text: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gapless.sim.errors import SimError
+from gapless.sim.errors import SimError, nearest
 
 FRAME_RATES = ("drop", "double", "reorder", "malformed", "delay")
 CONNECTION = ("disconnect", "reset", "half_open", "silent", "server_shutdown", "close_24h")
@@ -53,7 +53,7 @@ def entry_from(raw: dict[str, Any]) -> Entry:
     """Reads one entry and says what is wrong with it."""
     kind = raw.get("kind")
     if kind not in KINDS:
-        raise SimError(f"unknown fault kind {kind!r}; allowed are {', '.join(KINDS)}")
+        raise SimError(f"unknown fault kind {kind!r}{nearest(str(kind), KINDS)}; allowed are {', '.join(KINDS)}")
     known = {item.name for item in fields(Entry)}
     for key, value in raw.items():
         if key not in known:
@@ -80,7 +80,9 @@ def load_script(name: str, presets: dict[str, list[Entry]]) -> Script:
         return Script(entries=list(presets[name]))
     path = Path(name)
     if not path.exists():
-        raise SimError(f"unknown faults {name!r}; allowed are {', '.join(presets)} or a TOML file")
+        raise SimError(
+            f"unknown faults {name!r}{nearest(name, presets)}; allowed are {', '.join(presets)} or a TOML file"
+        )
     try:
         raw = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
