@@ -1,0 +1,243 @@
+"""The Python reader: one market, read from a store or from a running gapless, synchronous and beside a collector."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from gapless.errors import BadInput, Incomplete, UnknownName
+from gapless.model import SECOND, Environment, Grid, Proof, Timeframe, iso, parse_time, parse_timeframe
+from gapless.model.times import epoch_ns
+from gapless.query.market import Basis
+from gapless.results import (
+    CANDLES,
+    FOOTPRINTS,
+    TRADES,
+    Candle,
+    Coverage,
+    Footprint,
+    Gap,
+    Instrument,
+    Layout,
+    Quote,
+    Rows,
+    Ticker,
+    Trade,
+)
+from gapless.sources import STATES, Parameters, Source, open_source
+
+Moment = datetime | str | int | float
+OnGap = Literal["keep", "raise", "skip"]
+T = TypeVar("T")
+
+
+def open_market(url: str | None = None, environment: Environment | None = None) -> "MarketReader":
+    """Open a market to read: a store (`sqlite:///FILE` or a file name; default `GAPLESS_STORE`, else ./gapless.db),
+    or a running `gapless run` by its address (`http://127.0.0.1:8787`).
+
+    `environment` (live, demo, sim) chooses where a store holds several. Raises `BadInput` where there is no store.
+    """
+    return MarketReader(open_source(url, environment))
+
+
+class MarketReader:
+    """Reads a market. One object may be shared by threads: each answer is of one moment, one after another.
+
+    Instruments may be spelled in any usual way. Times are `datetime` (without a zone: UTC), ISO 8601, an epoch by
+    its magnitude, `"now"` or `"-6h"`; ranges are [start, end). Use it as a context manager, or `close()` it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __enter__(self) -> "MarketReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._source.close()
+
+    def candles(
+        self,
+        id: str,
+        timeframe: str,
+        *,
+        last: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        forming: bool = False,
+        min_proof: str | Proof | None = None,
+        on_gap: OnGap = "keep",
+        basis: Basis = "venue",
+        grid: Grid = "midnight",
+    ) -> Rows[Candle]:
+        """Give closed bars of any timeframe: the last N, those of [start, end), or all; with `forming` the open one.
+
+        A closed bar that is missing, or proven worse than `min_proof`, is a gap: `keep` gives it without values,
+        `skip` leaves it out, `raise` raises `Incomplete`. `basis="tape"` gives our fold instead of the venue's bar.
+        """
+        if on_gap not in ("keep", "raise", "skip"):
+            raise BadInput(f"on_gap: {on_gap!r} is not allowed; allowed are keep, raise, skip")
+        frame = parse_timeframe(timeframe, grid)
+        asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid}
+        answer = self._source.ask("candles", {"id": id, "timeframe": timeframe, **asked})
+        rows = msgspec.convert(answer["rows"], list[Candle])
+        missing = _spans(answer)
+        least = _proof(min_proof)
+        if least is not None:
+            weak = [row for row in rows if row.state != "open" and _proof(row.proof) < least]  # type: ignore[operator]
+            missing = _joined([*missing, *((row.start, _end(row.start, frame)) for row in weak)])
+            blank = {row.start for row in weak}
+            rows = [_emptied(row) if row.start in blank else row for row in rows]
+        if missing and on_gap == "raise":
+            spans = ", ".join(f"{a:%Y-%m-%dT%H:%M}Z to {b:%Y-%m-%dT%H:%M}Z" for a, b in missing[:3])
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise Incomplete(f"of {id} {timeframe} {spans}{more} is not held as it was asked for")
+        if on_gap == "skip":
+            rows = [row for row in rows if row.state != "missing"]
+        return _rows(rows, CANDLES, answer, missing)
+
+    def get_candles(self, id: str, timeframe: str, count: int) -> Rows[Candle]:
+        """Give the last `count` closed bars."""
+        return self.candles(id, timeframe, last=count)
+
+    def trades(self, id: str, *, start: Moment | None = None, end: Moment | None = None) -> Rows[Trade]:
+        """Give the trades of the primary tape with times in [start, end), by id."""
+        answer = self._source.ask("trades", {"id": id, "received": True, **_range(None, start, end)})
+        return _rows(msgspec.convert(answer["rows"], list[Trade]), TRADES, answer, _spans(answer))
+
+    def footprint(self, id: str, timeframe: str, start: Moment, *, ticks_per_row: int | None = None) -> Footprint:
+        """Give the footprint of the bar that contains `start`, the forming one included."""
+        frame = parse_timeframe(timeframe)
+        begin = frame.start_of(_ns(start))
+        asked = {"id": id, "timeframe": timeframe, "ticks_per_row": ticks_per_row, "live": True, "single": True}
+        answer = self._source.ask("footprint", asked | {"start": begin, "end": frame.end_of(begin)})
+        if not answer["rows"]:
+            raise Incomplete(f"nothing is held of {id} {timeframe} {iso(begin)}")
+        return msgspec.convert(answer["rows"][0], Footprint)
+
+    def footprints(
+        self,
+        id: str,
+        timeframe: str,
+        *,
+        last: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        forming: bool = False,
+        ticks_per_row: int | None = None,
+    ) -> Rows[Footprint]:
+        """Give the footprints of many bars, rows of one height; a bar that fails carries its `error`."""
+        asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row}
+        answer = self._source.ask("footprint", {"id": id, "timeframe": timeframe, **asked})
+        return _rows(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, _spans(answer))
+
+    def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
+        """Say where every part of the bar that contains `start` came from, in the shape of `gapless explain --json`."""
+        return self._source.ask("explain", {"id": id, "timeframe": timeframe, "start": _ns(start)})
+
+    def instruments(self) -> list[Instrument]:
+        """List the instruments."""
+        return msgspec.convert(self._source.ask("instruments", {})["rows"], list[Instrument])
+
+    def gaps(self, id: str | None = None, *, state: str | None = None) -> list[Gap]:
+        """List the named gaps of every tape (of one instrument) in every state (in one), newest first."""
+        if state is not None and state not in STATES:
+            raise BadInput(f"state: {state!r} is not allowed; allowed are {', '.join(STATES)}")
+        return msgspec.convert(self._source.ask("gaps", {"id": id, "state": state})["rows"], list[Gap])
+
+    def coverage(self, id: str | None = None) -> list[Coverage]:
+        """Audit every tape (of one instrument): what is held, by which evidence, voids, and every hole."""
+        return msgspec.convert(self._source.ask("coverage", {"id": id})["rows"], list[Coverage])
+
+    def ticker(self, id: str) -> Ticker:
+        """Give the newest 24 h summary; only a running gapless has it."""
+        rows = self._source.ask("tickers", {"id": id})["rows"]
+        if not rows:
+            raise UnknownName(f"no ticker of {id} has come yet")
+        return msgspec.convert(rows[0], Ticker)
+
+    def quotes(self, id: str | None = None) -> list[Quote]:
+        """List the newest best bids and asks; only a running gapless has them."""
+        return msgspec.convert(self._source.ask("quotes", {"id": id})["rows"], list[Quote])
+
+    def book(self, id: str, *, depth: int = 20) -> dict[str, Any]:
+        """Give the top of the order book, best first; only a running gapless that keeps it has it."""
+        return self._source.ask("book", {"id": id, "depth": depth})
+
+
+def _ns(moment: Moment) -> int:
+    """Read a time as ns UTC."""
+    if isinstance(moment, datetime):
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        since = zoned - datetime(1970, 1, 1, tzinfo=UTC)
+        return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+    if isinstance(moment, str):
+        return parse_time(moment, time.time_ns())
+    whole = int(moment)
+    unit = epoch_ns(whole) // whole if whole else SECOND
+    return epoch_ns(whole) + round((moment - whole) * unit)
+
+
+def _range(last: int | None, start: Moment | None, end: Moment | None) -> Parameters:
+    """Read what range is meant; times as ns UTC."""
+    if last is not None and (start is not None or end is not None):
+        raise BadInput("last goes alone; a range is start and end")
+    if last is not None and last < 1:
+        raise BadInput(f"last: {last} is not allowed; allowed is a number from 1 on")
+    begin, until = (None if moment is None else _ns(moment) for moment in (start, end))
+    if begin is not None and until is not None and until <= begin:
+        raise BadInput("end must be later than start")
+    return {"last": last, "start": begin, "end": until}
+
+
+def _proof(least: str | Proof | None) -> Proof | None:
+    if least is None or isinstance(least, Proof):
+        return least
+    try:
+        return Proof[least.upper()]
+    except KeyError:
+        raise BadInput(f"{least!r} is no proof; allowed are {', '.join(p.text for p in Proof)}") from None
+
+
+def _emptied(row: Candle) -> Candle:
+    return replace(
+        row, open=None, high=None, low=None, close=None, volume=None, quote_volume=None, trades=None,
+        taker_buy_volume=None, taker_buy_quote_volume=None, state="missing",
+    )  # fmt: skip
+
+
+def _end(start: datetime, frame: Timeframe) -> datetime:
+    return datetime.fromtimestamp(frame.end_of(_ns(start)) // 1_000_000_000, UTC)
+
+
+def _spans(answer: dict[str, Any]) -> list[tuple[datetime, datetime]]:
+    return msgspec.convert(answer["missing"], list[tuple[datetime, datetime]])
+
+
+def _joined(spans: list[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    result: list[tuple[datetime, datetime]] = []
+    for start, end in sorted(spans):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return result
+
+
+def _rows(
+    rows: Sequence[T], layout: Layout, answer: dict[str, Any], missing: list[tuple[datetime, datetime]]
+) -> Rows[T]:
+    return Rows(
+        rows, layout, proof=answer["proof"], revision=answer["revision"], sources=answer["sources"], missing=missing,
+        elapsed_ms=answer["elapsed_ms"],
+    )  # fmt: skip

@@ -1,0 +1,372 @@
+"""What the Python reader gives: typed rows with exact values, and frames of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+R = TypeVar("R")
+Span = tuple[datetime, datetime]
+
+
+class Candle(Struct, frozen=True, kw_only=True):
+    """A bar; prices and volumes are None where nothing is held. `start` is UTC.
+
+    `state` is open, traded, empty or missing; `origin` venue or tape; `proof` missing, partial, disputed,
+    official, repaired or proven.
+    """
+
+    start: datetime
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal | None
+    volume: Decimal | None
+    quote_volume: Decimal | None
+    trades: int | None
+    taker_buy_volume: Decimal | None
+    taker_buy_quote_volume: Decimal | None
+    state: str
+    short: bool
+    origin: str | None
+    proof: str
+    revision: int
+
+
+class Trade(Struct, frozen=True, kw_only=True):
+    """A trade of the primary tape; `side` is the aggressor's: buy, sell or unknown. `received` is when it came."""
+
+    seq: int
+    time: datetime
+    price: Decimal
+    size: Decimal
+    side: str
+    fills: int
+    first_fill: int
+    received: datetime
+
+
+class FootprintRow(Struct, frozen=True, kw_only=True):
+    """Volume of one price row, named by its lowest tick: aggressor sells (bid), buys (ask), and without a side."""
+
+    price: Decimal
+    bid: Decimal
+    ask: Decimal
+    unknown: Decimal
+    delta: Decimal
+    trades: int
+
+
+class Imbalance(Struct, frozen=True, kw_only=True):
+    """A row whose buys or sells outweigh the diagonally opposite side."""
+
+    price: Decimal
+    side: str
+    volume: Decimal
+    opposite: Decimal
+
+
+class Zone(Struct, frozen=True, kw_only=True):
+    """Adjacent imbalances of one side."""
+
+    side: str
+    low: Decimal
+    high: Decimal
+    rows: int
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A heuristic that fired at the bar's high or low."""
+
+    kind: str
+    at: str
+    rows: int
+    volume: Decimal
+
+
+class Footprint(Struct, frozen=True, kw_only=True):
+    """The volume of one bar by price and side, rows from low to high, and what follows from it.
+
+    `cvd` and `poc_naked` are known only among the bars of one answer; `error` says why there are no rows though
+    there are trades.
+    """
+
+    instrument: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    short: bool
+    state: str
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal | None
+    rows: tuple[FootprintRow, ...]
+    poc: Decimal | None
+    vah: Decimal | None
+    val: Decimal | None
+    value_area_share: float | None
+    rows_per_step: int
+    tick: Decimal
+    ticks_per_row: int
+    row_height: Decimal
+    volume: Decimal
+    bid: Decimal
+    ask: Decimal
+    unknown: Decimal
+    trades: int
+    delta: Decimal
+    min_delta: Decimal
+    max_delta: Decimal
+    imbalances: tuple[Imbalance, ...]
+    stacked: tuple[Zone, ...]
+    unfinished: tuple[str, ...] | None
+    high_nodes: tuple[Decimal, ...]
+    low_nodes: tuple[Decimal, ...]
+    findings: tuple[Finding, ...]
+    thresholds: dict[str, int]
+    proof: str
+    revision: int
+    sources: tuple[str, ...]
+    missing: tuple[Span, ...]
+    error: str | None
+    elapsed_ms: float
+    cvd: Decimal | None = None
+    poc_naked: bool | None = None
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """A hole of a tape that was wanted and not held; `state` is open, repaired or permanent."""
+
+    instrument: str
+    tape: str
+    first: int
+    last: int
+    ids: int
+    state: str
+    cause: str
+    reason: str
+    opened: datetime
+    closed: datetime | None
+
+
+class Hole(Struct, frozen=True, kw_only=True):
+    """Ids that are wanted and not held now, between times where the neighbours tell them."""
+
+    first: int
+    last: int
+    since: datetime | None
+    until: datetime | None
+    cause: str
+    state: str
+    reason: str
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """What the ledger says of one tape: ids wanted, held (by evidence) and void, rows, and every hole."""
+
+    tape: str
+    instrument: str
+    kind: str
+    epoch: int
+    began: int | None
+    first: int | None
+    last: int | None
+    first_time: datetime | None
+    last_time: datetime | None
+    intervals: int
+    wanted: int
+    held: int
+    rows: int
+    voids: int
+    repaired: float
+    before: int
+    expired: int
+    evidence: dict[str, int]
+    holes: tuple[Hole, ...]
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """A product of a venue; `tick` is the price step."""
+
+    id: str
+    unified: str
+    kind: str
+    status: str
+    tick: Decimal
+    price_digits: int
+    size_digits: int
+    listed: datetime | None
+
+
+class Ticker(Struct, frozen=True, kw_only=True):
+    """A rolling 24 h summary."""
+
+    instrument: str
+    time: datetime | None
+    last: Decimal
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+    change_percent: Decimal
+    trades: int
+    first_id: int
+    last_id: int
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """The best bid and ask; `time` is None where the venue gives none."""
+
+    instrument: str
+    update: int
+    time: datetime | None
+    bid: Decimal
+    bid_size: Decimal
+    ask: Decimal
+    ask_size: Decimal
+
+
+class Layout(Struct, frozen=True):
+    """How rows lie in a frame: columns with their type, the index, and the records of a list of rows."""
+
+    columns: tuple[tuple[str, str], ...]
+    records: Callable[[Sequence[Any]], Iterable[tuple[Any, ...]]]
+
+
+def _attributes(*names: str) -> Callable[[Sequence[Any]], Iterable[tuple[Any, ...]]]:
+    def records(rows: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        for row in rows:
+            yield tuple(getattr(row, name) for name in names)
+
+    return records
+
+
+def _of(columns: tuple[tuple[str, str], ...]) -> Layout:
+    return Layout(columns, _attributes(*(name for name, _ in columns)))
+
+
+def _levels(rows: Sequence[Footprint]) -> Iterator[tuple[Any, ...]]:
+    for bar in rows:
+        for row in bar.rows:
+            yield (bar.start, row.price, row.bid, row.ask, row.unknown, row.delta, row.trades, bar.proof)
+
+
+CANDLES = _of((
+    ("start", "time"), ("open", "number"), ("high", "number"), ("low", "number"), ("close", "number"),
+    ("volume", "number"), ("quote_volume", "number"), ("trades", "count"), ("taker_buy_volume", "number"),
+    ("taker_buy_quote_volume", "number"), ("state", "word"), ("short", "flag"), ("origin", "word"),
+    ("proof", "word"), ("revision", "count"),
+))  # fmt: skip
+TRADES = _of((
+    ("time", "time"), ("seq", "count"), ("price", "number"), ("size", "number"), ("side", "word"),
+    ("fills", "count"), ("first_fill", "count"), ("received", "time"),
+))  # fmt: skip
+FOOTPRINTS = Layout((
+    ("start", "time"), ("price", "number"), ("bid", "number"), ("ask", "number"), ("unknown", "number"),
+    ("delta", "number"), ("trades", "count"), ("proof", "word"),
+), _levels)  # fmt: skip
+
+
+class Rows(Sequence[R], Generic[R]):
+    """An answer: its rows in order, and what is known of them.
+
+    `proof` is the worst of the rows, `revision` grows with every change of them, `sources` names the evidence,
+    `missing` lists [start, end) of what was asked for and is not held, `elapsed_ms` is how long it took.
+    """
+
+    def __init__(
+        self, rows: Sequence[R], layout: Layout, *, proof: str | None, revision: int, sources: Sequence[str],
+        missing: Sequence[Span], elapsed_ms: float,
+    ) -> None:  # fmt: skip
+        self._rows = tuple(rows)
+        self._layout = layout
+        self.proof = proof
+        self.revision = revision
+        self.sources = tuple(sources)
+        self.missing = tuple(missing)
+        self.elapsed_ms = elapsed_ms
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
+        return self._rows[index]
+
+    def __repr__(self) -> str:
+        return f"<{len(self._rows)} rows, {self.proof}, sources {', '.join(self.sources)}>"
+
+    def _columns(self) -> dict[str, list[Any]]:
+        """Lay the rows out by column, numbers as floats."""
+        records = list(self._layout.records(self._rows))
+        return {
+            name: [None if r[i] is None else float(r[i]) for r in records]
+            if kind == "number"
+            else [r[i] for r in records]
+            for i, (name, kind) in enumerate(self._layout.columns)
+        }
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Give a frame: Float64 for prices and volumes, times with microseconds in UTC."""
+        import polars as pl
+
+        kinds: dict[str, Any] = {
+            "time": pl.Datetime("us", "UTC"),
+            "number": pl.Float64,
+            "count": pl.Int64,
+            "word": pl.String,
+            "flag": pl.Boolean,
+        }
+        schema = {name: kinds[kind] for name, kind in self._layout.columns}
+        return pl.DataFrame(self._columns(), schema=schema)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Give a frame whose index is the first time column, in UTC; needs pandas."""
+        pd: Any = _needed("pandas", "pandas", "to_pandas")
+        index, *others = self._layout.columns
+        columns = self._columns()
+        frame = pd.DataFrame(
+            {name: columns[name] for name, _ in others},
+            index=pd.DatetimeIndex(pd.to_datetime(columns[index[0]], utc=True), name=index[0]),
+        )
+        kinds = {"number": "float64", "count": "Int64", "flag": "bool"}
+        found: pandas.DataFrame = frame.astype({name: kinds[kind] for name, kind in others if kind in kinds})
+        return found
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Give an Arrow table; needs pyarrow."""
+        _needed("pyarrow", "arrow", "to_arrow")
+        return self.to_polars().to_arrow()
+
+    def to_ohlcv(self: "Rows[Candle]") -> list[list[float | None]]:
+        """Give candles as ccxt does: [ms, open, high, low, close, volume], floats; None where nothing is held."""
+        return [
+            [
+                round(candle.start.timestamp() * 1_000),
+                *(
+                    None if value is None else float(value)
+                    for value in (candle.open, candle.high, candle.low, candle.close, candle.volume)
+                ),
+            ]
+            for candle in self
+        ]
+
+
+def _needed(module: str, extra: str, method: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{method}() needs {module}: pip install 'gapless[{extra}]'") from error

@@ -1,0 +1,193 @@
+"""Where the reader's answers come from: a store, or a running gapless by HTTP, in the same shapes."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from gapless.adapters import open_store
+from gapless.errors import BadInput, CouldNot, UnknownName
+from gapless.model import Environment, Proof, Tape, iso, parse_timeframe
+from gapless.query.audit import audit_object, audit_tape
+from gapless.query.explain import explain
+from gapless.query.feed import gap_row
+from gapless.query.footprint import footprint, footprint_answer
+from gapless.query.footprint_rows import footprint_object
+from gapless.query.market import Market
+from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
+
+Parameters = dict[str, Any]
+STATES = ("open", "repaired", "permanent")
+_TIMEOUT = 30.0
+
+
+def open_source(url: str | None, environment: Environment | None) -> "Source":
+    """Open a store by its URL (default `GAPLESS_STORE`, else ./gapless.db), or name a running gapless by its address.
+
+    Raises `BadInput` where there is no store.
+    """
+    if url is None or not url.startswith(("http://", "https://")):
+        return StoredSource(url, environment)
+    if environment is not None:
+        raise BadInput("environment belongs to a store; what runs behind an address has its own")
+    return ServedSource(url.rstrip("/"))
+
+
+class Source(Protocol):
+    """Where answers come from: the same questions and shapes for a store and for a running gapless."""
+
+    def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
+        """Answer `candles`, `trades`, `footprint`, ... as the HTTP API does; times in `parameters` are ns UTC."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class StoredSource:
+    """Answers from a store. One lock: each answer reads one snapshot, also while others commit."""
+
+    def __init__(self, url: str | None, environment: Environment | None) -> None:
+        self._store = open_store(url, environment=environment, readonly=True)
+        self._market = Market(self._store)
+        self._lock = threading.Lock()
+        self._version = self._store.version()
+        self._answers: dict[str, Callable[[Parameters], dict[str, Any]]] = {
+            "candles": self._candles,
+            "trades": self._trades,
+            "footprint": self._footprint,
+            "explain": self._explain,
+            "instruments": lambda _: {"rows": instrument_rows(self._store.instruments())},
+            "gaps": self._gaps,
+            "coverage": lambda p: {"rows": [audit_object(audit_tape(self._store, t)) for t in self._tapes(p)]},
+        }
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
+        """Answer from the store; newest values are not in it."""
+        answer = self._answers.get(what)
+        if answer is None:
+            raise BadInput(
+                f"{what}: newest values are kept by a running `gapless run`, not by a store; "
+                "open the market at its address, as in gapless.open('http://127.0.0.1:8787')"
+            )
+        with self._snapshot():
+            return answer(parameters)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        with self._lock:
+            connection = self._store.connection
+            connection.execute("BEGIN")
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the snapshot begins here
+                if (version := self._store.version()) != self._version:
+                    self._version = version
+                    self._store.forget()
+                yield
+            finally:
+                connection.execute("COMMIT")
+
+    def _candles(self, p: Parameters) -> dict[str, Any]:
+        frame = parse_timeframe(p["timeframe"], p["grid"])
+        if p["basis"] not in ("venue", "tape"):
+            raise BadInput(f"basis: {p['basis']!r} is not allowed; allowed are venue, tape")
+        found = self._market.instrument(p["id"])
+        answer = self._market.candles(
+            found, frame, start=p["start"], end=p["end"], last=p["last"], basis=p["basis"], live=p["live"]
+        )
+        return listing(answer, candle_rows(answer), epoch=None)
+
+    def _trades(self, p: Parameters) -> dict[str, Any]:
+        answer = self._market.trades(self._market.instrument(p["id"]), start=p["start"], end=p["end"])
+        return listing(answer, trade_rows(answer, received=True), epoch=None)
+
+    def _footprint(self, p: Parameters) -> dict[str, Any]:
+        market, found, frame = self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"])
+        height = p["ticks_per_row"]
+        if p.get("single"):
+            bar = footprint(market, found, frame, p["start"], ticks_per_row=height)
+            return {"rows": [footprint_object(bar, found, timeframe=frame)]}
+        return footprint_answer(
+            market, found, frame, p["start"], p["end"], p["last"], live=p["live"], ticks_per_row=height
+        )
+
+    def _explain(self, p: Parameters) -> dict[str, Any]:
+        return explain(self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"]), p["start"])
+
+    def _tapes(self, p: Parameters) -> Sequence[Tape]:
+        return self._store.tapes(self._market.instrument(p["id"]).id if p["id"] else None)
+
+    def _gaps(self, p: Parameters) -> dict[str, Any]:
+        states = (p["state"],) if p["state"] else STATES
+        found = [(t, gap) for t in self._tapes(p) for state in states for gap in self._store.gaps(t.id, state)]
+        found.sort(key=lambda pair: -pair[1].opened)
+        return {"rows": [gap_row(tape, gap) for tape, gap in found]}
+
+
+class ServedSource:
+    """Answers of a running gapless, by HTTP; long ranges page by page."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
+        """Ask by HTTP, and go on to the end of a range."""
+        asked = {name: value for name, value in parameters.items() if value is not None and name != "single"}
+        if what in ("candles", "trades") and not asked.keys() & {"start", "last"}:
+            asked["start"] = 0
+        answer = self._get(what, asked)
+        while answer.get("next") is not None:
+            onwards = {"start": answer["next"]} if what == "candles" else {"first": answer["next"]}
+            answer = _continued(answer, self._get(what, asked | onwards))
+        return answer
+
+    def _get(self, what: str, asked: Parameters) -> dict[str, Any]:
+        query = urlencode({name: _word(name, value) for name, value in asked.items()})
+        try:
+            with urlopen(f"{self._address}/api/v1/{what}?{query}", timeout=_TIMEOUT) as reply:  # noqa: S310
+                found: dict[str, Any] = json.load(reply)
+                return found
+        except HTTPError as refusal:
+            sentence = _sentence(refusal)
+            if refusal.code == 404:
+                raise UnknownName(sentence) from refusal
+            raise (BadInput(sentence) if refusal.code == 400 else CouldNot(sentence)) from refusal
+        except (URLError, OSError, ValueError) as trouble:
+            raise CouldNot(f"no gapless answers at {self._address}: {trouble}") from trouble
+
+
+def _continued(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Join two pages of one range."""
+    known = [Proof[page["proof"].upper()] for page in (before, after) if page["rows"]]
+    return {
+        **after,
+        "rows": before["rows"] + after["rows"],
+        "missing": before["missing"] + after["missing"],
+        "sources": sorted({*before["sources"], *after["sources"]}),
+        "revision": before["revision"] + after["revision"],
+        "proof": min(known, default=Proof.MISSING).text,
+        "elapsed_ms": before["elapsed_ms"] + after["elapsed_ms"],
+    }
+
+
+def _word(name: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return iso(value) if name in ("start", "end") and isinstance(value, int) else value
+
+
+def _sentence(refusal: HTTPError) -> str:
+    try:
+        return str(json.load(refusal)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"gapless answered with HTTP {refusal.code}"
