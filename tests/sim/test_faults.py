@@ -305,3 +305,35 @@ def test_a_script_says_what_is_wrong_with_it(tmp_path):
     path.write_text('[[fault]]\nkind = "reset"\nevery = 5\n')
     assert load_script(str(path), {}).entries == [Entry("reset", every=5)]
     assert all(entry_from({"kind": kind}).kind == kind for kind in KINDS)
+
+
+def test_a_delay_holds_a_connection_and_loses_nothing(running, probing):
+    (ids, texts), state = struck(running, probing, {"kind": "delay", "seconds": 0.5}, later_ids)
+    got = ids + sequence(texts)
+    assert got == list(range(got[0], got[0] + len(got)))
+    assert state["faults"] == {"delay": 1}
+
+
+def test_a_live_stream_falls_silent_when_nobody_subscribes(running, probing):
+    async def act(probe, socket, ids):
+        while True:
+            try:
+                await socket.receive(timeout=0.5)
+            except TimeoutError:
+                return True
+
+    silent, state = struck(running, probing, {"kind": "silent", "lasts": 0.0}, act)
+    assert silent
+    assert state["faults"] == {"silent": 1}
+
+
+def test_a_refusal_by_fault_that_is_obeyed_causes_no_ban(running, probing):
+    async def act(probe, socket, ids):
+        first = await probe.get(PAGE)
+        await asyncio.sleep(float(first[2]["Retry-After"]) + 0.1)  # the promise under test is about real seconds
+        return first[0], (await probe.get(PAGE))[0]
+
+    statuses, state = struck(running, probing, {"kind": "http_429"}, act)
+    assert statuses == (429, 200)
+    assert state["rest"]["bans"] == 0
+    assert state["rest"]["refused"] == 1
