@@ -1,17 +1,22 @@
 """Puts the commands together and turns errors into sentences and exit statuses."""
 
 import os
+import re
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from difflib import get_close_matches
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from gapless.cli import audit, candles, demo, importing, instruments, sim, trades
 from gapless.cli import run as running
 from gapless.errors import BadInput, CouldNot, GaplessError
 
 DONE, MISSING, MISTAKE, COULD_NOT, INTERRUPTED = 0, 1, 2, 3, 130
+TETHER = "GAPLESS_TETHERED"
 
 app = typer.Typer(
     name="gapless",
@@ -33,14 +38,16 @@ app.command()(sim.sim)
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and give its exit status."""
+    if os.environ.get(TETHER):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         status = app(list(arguments), standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except click.ClickException as mistake:
-        _say(mistake.format_message())
+    except TyperException as mistake:
+        _say(_usage(mistake))
         return MISTAKE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,6 +62,24 @@ def run(arguments: Sequence[str]) -> int:
         _say(str(trouble))
         return MISSING
     return status if isinstance(status, int) else DONE
+
+
+def _usage(mistake: TyperException) -> str:
+    """Say what was typed wrongly, with the commands that there are where it was no command."""
+    text = str(mistake.format_message() if hasattr(mistake, "format_message") else mistake).rstrip(".")
+    if match := re.search(r"No such command '(.*)'", text):
+        names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+        near = get_close_matches(match[1], names, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"there is no command {match[1]!r}; allowed are {', '.join(sorted(names))}{hint}"
+    return f"{text} (see --help)"
+
+
+def _end_with_parent() -> None:
+    """Stop when whoever holds the other end of standard input is gone, also by SIGKILL."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _say(sentence: str) -> None:

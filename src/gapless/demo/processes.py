@@ -29,13 +29,14 @@ class Child:
 
     async def start(self, arguments: list[str], *, module: str = "gapless", state: Path | None = None) -> None:
         """Start `python -m MODULE ARGUMENTS`."""
-        environment = dict(os.environ)
+        # Its standard input is a pipe from us: when we die, however, the child sees the end of it and stops.
+        environment = {**os.environ, "GAPLESS_TETHERED": "1"}
         if state is not None:
             environment["GAPLESS_STATE"] = str(state)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", module, *arguments,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log, env=environment,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, env=environment,
                 limit=2**24,
             )  # fmt: skip
 

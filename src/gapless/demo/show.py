@@ -164,7 +164,7 @@ class _Watch:
                     began = time.monotonic()
                 elapsed = time.monotonic() - began if began else 0.0
                 view.show(state, status, elapsed)
-                if state["ended"] or (limit and elapsed >= limit):
+                if status is not None and (state["ended"] or (limit and elapsed >= limit)):
                     break
                 await asyncio.sleep(_POLL)
             await self._http.post(f"{self._sim_url}/sim/finish")
