@@ -1,5 +1,7 @@
 """The ledger's arithmetic against a dictionary of ids: what is held, by which evidence, and what is not."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,10 +39,7 @@ def spread(spans) -> dict[int, Evidence]:
 
 
 def is_canonical(spans) -> bool:
-    return all(
-        a.last < b.first and (a.last + 1 < b.first or a.evidence != b.evidence)
-        for a, b in zip(spans, spans[1:], strict=False)
-    )
+    return all(a.last < b.first and (a.last + 1 < b.first or a.evidence != b.evidence) for a, b in pairwise(spans))
 
 
 @given(CLAIMS)
@@ -76,7 +75,7 @@ def test_a_hole_is_exactly_what_is_wanted_and_not_held(claims, wanted):
     expected = [seq for seq in range(wanted[0], wanted[1] + 1) if seq not in held]
     for holes in (coverage.missing(*wanted), without(wanted, coverage)):
         assert [seq for first, last in holes for seq in range(first, last + 1)] == expected
-        assert all(b[0] > a[1] + 1 for a, b in zip(holes, holes[1:], strict=False))
+        assert all(b[0] > a[1] + 1 for a, b in pairwise(holes))
     overlapping = coverage.within(*wanted)
     assert overlapping == [s for s in coverage if s.last >= wanted[0] and s.first <= wanted[1]]
 
@@ -89,7 +88,7 @@ def test_an_empty_range_has_no_hole():
 def test_wanted_ranges_join_without_losing_an_id(ranges):
     result = joined_ranges(ranges)
     assert {i for a, b in result for i in range(a, b + 1)} == {i for a, b in ranges for i in range(a, b + 1)}
-    assert all(b[0] > a[1] + 1 for a, b in zip(result, result[1:], strict=False))
+    assert all(b[0] > a[1] + 1 for a, b in pairwise(result))
 
 
 @given(st.lists(RANGE, max_size=6), IDS)
@@ -141,7 +140,7 @@ def deliveries(draw):
 
 @given(deliveries())
 def test_each_event_is_kept_once_and_every_loss_is_a_hole(delivery):
-    sent, batches = delivery
+    _, batches = delivery
     sequence = Sequence(Coverage())
     rows, doubled = [], 0
     for batch in batches:
