@@ -17,6 +17,7 @@ from gapless.sim.rows import Rows, Series
 
 Encode = Callable[[Symbol, Rows, bool], Iterator[tuple[int, int, str]]]
 MADE = 1 << 60  # order of made events: after recorded ones of the same instant
+NEVER = 1 << 62
 ARRAY_MS = 1_000
 BEST_MS = 100
 BROADCAST_BOOK_MS = 5_000
@@ -56,12 +57,20 @@ class RowsSource:
         self._series = series
         self._encode = encode
         self._futures = futures
+        self._at = -1  # position of the next event, so that a quiet tick costs one comparison
+        self._next_push = 0
 
     def due(self, after: int, upto: int) -> list[Event]:
         """Returns the events of the span."""
+        if upto < self._next_push:
+            return []
         series = self._series
-        lo, hi = max(series.pushed(after), series.start), series.pushed(upto)
-        if hi <= lo:
+        if self._at < 0:
+            self._at = max(series.pushed(after), series.start)
+        lo, hi = self._at, max(series.pushed(upto), self._at)
+        following = series.cut(hi, hi + 1).push
+        self._at, self._next_push = hi, int(following[0]) if len(following) else NEVER
+        if hi == lo:
             return []
         rows = self._encode(self._symbol, series.cut(lo, hi), self._futures)
         return [Event(push, MADE, self._stream, text.encode(), key) for push, key, text in rows]
