@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
@@ -165,6 +166,7 @@ class Service:
             hub.journal.write("ban", caused=caused, seconds=seconds)
         hub.limiter.new_bans.clear()
         reply = await self._reply(request, entry, verdict, who)
+        reply.headers["Date"] = formatdate(hub.now / 1000, usegmt=True)
         reply.headers["X-MBX-USED-WEIGHT-1M"] = str(hub.limiter.used(who, arrived))
         hub.journal.write(
             "request", path=request.path_qs, status=reply.status, weight=weight, wall_ms=int(arrived * 1000)
@@ -190,7 +192,8 @@ class Service:
 
     def _banned(self, who: str, entry: Entry | None) -> web.Response:
         address, now = self.hub.limiter.addresses[who], time.time()
-        until = int(address.banned_until * 1000)
+        # in the venue's own clock, which is what a client can compare it with; the seconds left are real
+        until = self.hub.now + int((address.banned_until - now) * 1000)
         if self.hub.venue.futures:
             words = f"Way too many requests; IP({who}) banned until {until}. {ADVICE} live updates to avoid bans."
         else:
@@ -311,7 +314,7 @@ class Service:
             if (connection.close_at and now >= connection.close_at) or now - connection.opened > venue.life_s:
                 connection.close(1001, "")
             elif not venue.futures and not connection.close_at and now - connection.opened > NOTICE * venue.life_s:
-                connection.announce((1 - NOTICE) * venue.life_s)
+                connection.announce((1 - NOTICE) * venue.life_s, self.hub.now)
             elif connection.ping_waits_since and now - connection.ping_waits_since > venue.pong_s:
                 connection.close(1008, "Pong timeout")
             elif now - connection.pinged > venue.ping_s:

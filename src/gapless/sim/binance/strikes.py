@@ -166,7 +166,7 @@ class Strikes:
         elif entry.kind == "half_open":
             connection.dead = True
         elif entry.kind == "server_shutdown":
-            connection.announce(entry.seconds)
+            connection.announce(entry.seconds, now)
         else:
             self._double(connection, entry, now)
             return
