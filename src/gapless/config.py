@@ -188,10 +188,10 @@ def commented(venues: Iterable[str]) -> str:
 
 def _section(prefix: str, values: Struct) -> list[str]:
     return [
-        f"{name} = {_toml(value)}".ljust(44) + f"# {EXPLAINED[prefix + name]}"
+        ("# " if value is None else "") + f"{name} = {_toml(value)}".ljust(44) + f"# {EXPLAINED[prefix + name]}"
         for name, value in msgspec.structs.asdict(values).items()
     ]
 
 
 def _toml(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return '""' if value is None else msgspec.json.encode(value).decode()

@@ -46,7 +46,7 @@ class Faces:
 
     def book(self, instrument: str, depth: int) -> dict[str, Any] | None:
         """Give the top of a full order book; None where it is not kept."""
-        return None
+        return next((top for c in self._engine.collectors if (top := c.books.top(instrument, depth))), None)
 
     async def settle(self) -> dict[str, Any]:
         """Compare every tape with the venue and wait until no hole is left."""

@@ -254,10 +254,3 @@ class BudgetStore(Protocol):
 
     def close(self) -> None:
         """Close the store."""
-
-
-class Bus(Protocol):
-    """Carries events to whoever listens."""
-
-    def publish(self, subject: str, event: Any) -> None:
-        """Hand out an event; slow listeners lag, never the publisher."""

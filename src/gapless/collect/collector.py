@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from gapless.budget.host import Ceiling
+from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.line import Line, load_line
 from gapless.collect.pending import Pending
@@ -66,6 +67,8 @@ class Collector:
         self.rest = RestClient(
             outside.http, outside.budgets, outside.clock, venue, ceiling, api_key=settings.api_key or None
         )
+        self.books = Books(venue, self.rest, self.hosts, outside.clock)
+        self.pipeline.depth = self.books.diff
         self.repair = Repair(self.pipeline, self.rest, self.hosts, outside.clock)
 
     async def prepare(self, names: list[str]) -> None:
@@ -78,6 +81,8 @@ class Collector:
             instrument = resolve(name, known, where=f"{self.venue.name} lists")
             line = self._open(instrument, kind, history)
             self.pipeline.lines[instrument.id] = line
+            if instrument.id in self._collect.books:
+                self.books.keep(line.instrument)
             streams += self._streams(line.instrument, kind)
         self.pipeline.watch(streams)
         self._connect(streams)
@@ -156,6 +161,7 @@ class Collector:
             self._group = group
             for connection in self.connections:
                 group.create_task(connection.run(), name=connection.name)
+            group.create_task(self.books.run(), name=f"{self.venue.name}/books")
             group.create_task(self.repair.run(), name=f"{self.venue.name}/repair")
             while True:
                 mono = self._clock.monotonic()

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from gapless.collect.books import scale_of
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
 from gapless.derive.judge import LATENESS
 from gapless.errors import BadNumber
-from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Tape, Ticker, Trade
+from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
 from gapless.model.book import DepthDiff
 from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
@@ -68,12 +69,7 @@ class Pipeline:
         elif kind == "quote":
             self.quotes[stream.instrument] = self.venue.streams.quote(run[-1], stream.instrument)
         elif kind == "depth":
-            tape = Tape(
-                instrument=stream.instrument,
-                kind="trade",
-                price_digits=line.instrument.price_digits,
-                size_digits=line.instrument.size_digits,
-            )
+            tape = scale_of(line.instrument)
             for event in run:
                 self.depth(stream.instrument, self.venue.streams.depth(event, tape))
 

@@ -1,0 +1,43 @@
+# What you can do here: install, demo, test, check, bench. Only git, make and Python 3.11 or later are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: install demo test check format bench lock clean
+
+install: $(READY)
+
+$(READY): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name it with PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# One minute of a hostile market: make demo ARGS="--faults storm"
+demo: install
+	$(BIN)/gapless demo $(ARGS)
+
+test: install
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(BIN)/python -m bench $(ARGS)
+
+# Pins every dependency anew; needs uv.
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
+		--custom-compile-command "make lock" --group dev --all-extras pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -1,1 +1,0 @@
-"""Carries events to whoever listens."""
