@@ -91,8 +91,10 @@ class Engine:
             await self._serve_and_collect()
 
     async def _prepare(self, http: AiohttpRest, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self.reader = self._another_reader()
         outside = Outside(
-            self.store, http, PicowsSockets(), self.budgets, self.clock, self.note, self._fast,
+            self.store, self.reader, http, PicowsSockets(), self.budgets, self.clock, self.note, self._fast,
             self._recorder.frames if self._recorder else lambda name, frames, received: None,
         )  # fmt: skip
         locks = TapeLocks(self.store.path)
@@ -110,8 +112,6 @@ class Engine:
             locks.hold(collector.tapes())
             self.collectors.append(collector)
             self._say_limits(collector)
-        self._stack = stack
-        self.reader = self._another_reader()
         self.status = Status(self)
         self.writer = Writer(
             self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure

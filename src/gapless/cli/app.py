@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import typer
 from typer.exceptions import TyperException
 
-from gapless.cli import audit, candles, demo, importing, instruments, sim, trades
+from gapless.cli import audit, backfill, candles, demo, importing, instruments, sim, status, trades
 from gapless.cli import run as running
 from gapless.errors import BadInput, CouldNot, GaplessError
 
@@ -28,11 +28,14 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(running.run)
+app.command()(backfill.backfill)
 app.command("import")(importing.import_files)
 app.command()(candles.candles)
 app.command()(trades.trades)
 app.command()(audit.audit)
 app.command()(instruments.instruments)
+app.command()(status.status)
+app.command()(status.book)
 app.command()(sim.sim)
 
 

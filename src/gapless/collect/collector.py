@@ -18,7 +18,7 @@ from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.errors import CouldNot
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
-from gapless.ports import BudgetStore, Clock, Http, Sockets, TapeStore
+from gapless.ports import BudgetStore, Clock, Http, Sockets, TapeReader, TapeStore
 from gapless.protocol.session import Watch
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
@@ -33,6 +33,7 @@ class Outside(Struct, frozen=True):
     """What a collector needs of the outside."""
 
     store: TapeStore
+    reader: TapeReader
     http: Http
     sockets: Sockets
     budgets: BudgetStore
@@ -69,7 +70,13 @@ class Collector:
         )
         self.books = Books(venue, self.rest, self.hosts, outside.clock)
         self.pipeline.depth = self.books.diff
-        self.repair = Repair(self.pipeline, self.rest, self.hosts, outside.clock)
+        self.repair = Repair(
+            self.pipeline, self.rest, self.hosts, outside.clock, http=outside.http, time_before=self._time_before
+        )
+
+    def _time_before(self, tape: Tape, seq: int) -> int:
+        before = self._outside.reader.trade_before(tape.id, seq)
+        return before.time if before else 0
 
     async def prepare(self, names: list[str]) -> None:
         """Learn the instruments from the venue, or from the store where the venue does not answer; open the tapes."""

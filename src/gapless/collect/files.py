@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import io
-import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,11 +22,7 @@ def load(path: Path) -> tuple[list[bytes], str, bool]:
         raise BadFile(f"{path} cannot be read: {error.strerror}") from error
     digest = hashlib.sha256(raw).hexdigest()
     verified = _checked(path, digest)
-    try:
-        text = _unpacked(path, raw)
-    except (zipfile.BadZipFile, zstandard.ZstdError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise BadFile(f"{path} is corrupt or truncated: {error}") from error
-    return text.splitlines(), digest, verified
+    return unpacked(str(path), raw).splitlines(), digest, verified
 
 
 def _checked(path: Path, digest: str) -> bool:
@@ -40,15 +35,23 @@ def _checked(path: Path, digest: str) -> bool:
     return True
 
 
-def _unpacked(path: Path, raw: bytes) -> bytes:
-    if path.suffix == ".zip":
+def unpacked(name: str, raw: bytes) -> bytes:
+    """Unpack the content of a file by the ending of its name; `BadFile` when it is corrupt or truncated."""
+    try:
+        return _by_ending(name, raw)
+    except (zipfile.BadZipFile, zstandard.ZstdError, OSError, EOFError, zlib.error) as error:
+        raise BadFile(f"{name} is corrupt or truncated: {error}") from error
+
+
+def _by_ending(name: str, raw: bytes) -> bytes:
+    if name.endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".csv")]
+            names = [inner for inner in archive.namelist() if inner.endswith(".csv")]
             if len(names) != 1:
-                raise BadFile(f"{path} holds {len(names)} CSV files; exactly one is allowed")
+                raise BadFile(f"{name} holds {len(names)} CSV files; exactly one is allowed")
             return archive.read(names[0])
-    if path.suffix == ".gz":
+    if name.endswith(".gz"):
         return gzip.decompress(raw)
-    if path.suffix == ".zst":
+    if name.endswith(".zst"):
         return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
     return raw

@@ -1,18 +1,20 @@
 """Fills holes: finds what is wanted and not held, names it, and asks the cheapest source that can answer."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
+from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
 from gapless.collect.line import Line, Track
 from gapless.collect.pipeline import Pipeline
 from gapless.collect.rest import RestClient
-from gapless.errors import BadNumber, Refused
-from gapless.model import MINUTE, SECOND, Bar, Evidence
-from gapless.ports import Clock
+from gapless.errors import BadFile, BadNumber, Refused, Unavailable
+from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Tape, iso
+from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range
 from gapless.tape.plan import Patience, Step, pages
 from gapless.venues.spec import Hosts, Page, Request
@@ -22,6 +24,7 @@ _GRACE_MOST = 4 * SECOND  # where REST lags, sooner is in vain
 _COMPANY = 8 * SECOND  # with the budget spent, a hole waits this long for others that fit on its page
 _AGAIN = SECOND  # REST may lag the stream: the same page is not asked for sooner than this
 _AGAIN_MOST = 8 * SECOND
+_REFUSED_AGAIN = 30 * SECOND
 _SETTLED_AFTER = 90 * SECOND  # venue time after which a bar is final whatever else the reply holds
 _SAME_AFTER = 2 * SECOND
 
@@ -49,8 +52,13 @@ class _Work(Struct):
 class Repair:
     """Watches the tracks of one venue and fills their holes, one request a track at a time."""
 
-    def __init__(self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock) -> None:
+    def __init__(
+        self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock, *,
+        http: Http, time_before: Callable[[Tape, int], int],
+    ) -> None:  # fmt: skip
         self.done = Repaired()
+        self._http = http
+        self._time_before = time_before
         self._pipeline = pipeline
         self._venue = pipeline.venue
         self._rest = rest
@@ -105,9 +113,9 @@ class Repair:
             if not filled:
                 pause = min(_AGAIN * 2 ** (work.fruitless - 1), _AGAIN_MOST)
                 work.not_before = self._clock.monotonic() + pause
-        except Refused as refusal:
+        except (Refused, Unavailable, BadFile) as refusal:
             self.done.refusals[track.tape.name] = str(refusal)
-            work.not_before = self._clock.monotonic() + 30 * SECOND
+            work.not_before = self._clock.monotonic() + _REFUSED_AGAIN
         finally:
             work.busy = False
 
@@ -118,19 +126,51 @@ class Repair:
     async def _trades(self, line: Line, track: Track, step: Step) -> bool:
         """Ask for one page of trades; give whether it filled anything."""
         history = self._venue.history
-        keyed = self._rest.keyed
-        request = history.trades_request(self._hosts, track.tape, step.first, step.last, keyed=keyed)
+        if self._too_old(track, step):
+            return await self._archived(line, track, step)
+        request = history.trades_request(self._hosts, track.tape, step.first, step.last, keyed=self._rest.keyed)
         body = await self._get(request)
         asked = step.first if request.by_id else None
         page = self._checked(track, lambda: history.trades_page(body, track.tape, asked, self._clock.wall()))
         if page is None or page.first is None or page.last is None:
             return False
-        missing = track.sequence.coverage.missing(max(page.first, step.first), max(page.last, step.first))
-        missing = [hole for hole in missing if hole[1] <= page.last]
+        if page.first > step.last:
+            # The newest trades do not reach back to the hole: what is left is in the file of its day.
+            return await self._archived(line, track, step)
+        missing = track.sequence.coverage.missing(max(page.first, step.first), page.last)
         if not missing:
             return False
         self._pipeline.fill(line, page.rows, (page.first, page.last), Evidence.REST)
         self.done.ids += sum(last - first + 1 for first, last in missing)
+        return True
+
+    def _too_old(self, track: Track, step: Step) -> bool:
+        """Say whether a hole lies before what the venue still serves by REST."""
+        window = self._venue.limits.recent_trades_window
+        now = self._pipeline.clock.now(self._clock.monotonic())
+        return window is not None and 0 < self._time_before(track.tape, step.first) < now - window
+
+    async def _archived(self, line: Line, track: Track, step: Step) -> bool:
+        """Fill a hole from the public file of the day it begins in; give whether that filled anything."""
+        day = self._time_before(track.tape, step.first)
+        day -= day % DAY
+        now = self._pipeline.clock.now(self._clock.monotonic())
+        if day + DAY + PUBLISHED_AFTER > now:
+            raise Unavailable(f"the file of {iso(day)[:10]} is not published yet; the hole waits for it")
+        received = self._clock.wall()
+        found = await fetch_day(self._http, self._venue, self._hosts, track.tape, day, received=received)
+        rows = found.trades if found else []
+        if not rows or rows[-1].seq < step.first:
+            raise Unavailable(f"no source has {track.tape.name} from id {step.first}: the file of its day lacks it")
+        rows = [row for row in rows if step.first <= row.seq]
+        strict = track.tape.kind in self._venue.limits.consecutive
+        first = rows[0].seq if strict else step.first
+        last = next((a.seq for a, b in pairwise(rows) if strict and b.seq != a.seq + 1), rows[-1].seq)
+        if first > step.first:
+            raise Unavailable(f"no source has {track.tape.name} from id {step.first} to {first - 1}")
+        kept = [row for row in rows if row.seq <= last]
+        self.done.ids += sum(b - a + 1 for a, b in track.sequence.coverage.missing(first, last))
+        self._pipeline.fill(line, kept, (first, last), Evidence.ARCHIVE)
         return True
 
     def _checked(self, track: Track, read: Any) -> Page | None:

@@ -153,6 +153,9 @@ class History(Protocol):
     def trades_page(self, body: bytes, tape: Tape, first: int | None, received: int) -> Page:
         """Read a page of trades that was asked for from id `first`, None where it was not asked for by id."""
 
+    def trade_at_request(self, hosts: Hosts, tape: Tape, time: int) -> Request | None:
+        """Ask for the first trade at or after a time, ns UTC; None where the venue cannot page by time."""
+
     def bars_request(self, hosts: Hosts, symbol: str, start: int, end: int) -> Request:
         """Ask for the bars that begin in [start, end), ns UTC, at most a page of them."""
 

@@ -94,6 +94,10 @@ class BinanceHistory(Struct, frozen=True):
         """Read a page of trades."""
         return history.trades_page(body, tape, first, received)
 
+    def trade_at_request(self, hosts: Hosts, tape: Tape, time: int) -> Request | None:
+        """Ask for the first aggregate at or after a time."""
+        return history.trade_at_request(hosts, self.market, tape, time)
+
     def bars_request(self, hosts: Hosts, symbol: str, start: int, end: int) -> Request:
         """Ask for 1m bars."""
         return history.bars_request(hosts, self.market, symbol, start, end)

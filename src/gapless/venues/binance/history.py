@@ -52,6 +52,14 @@ def trades_request(hosts: Hosts, market: Market, tape: Tape, first: int, last: i
     return replace(request(hosts, market, "trades", market.recent_weight, symbol=symbol, limit=1_000), by_id=False)
 
 
+def trade_at_request(hosts: Hosts, market: Market, tape: Tape, time: int) -> Request | None:
+    """Ask for the first aggregate at or after a time (ns); single trades cannot be found by time."""
+    if tape.kind != "agg":
+        return None
+    symbol = tape.instrument.partition(":")[2]
+    return request(hosts, market, "aggTrades", market.agg_weight, symbol=symbol, startTime=-(-time // MS), limit=1)
+
+
 def trades_page(body: bytes, tape: Tape, first: int | None, received: int) -> Page:
     """Read a page of trades: it vouches from the id asked for, else from its own first row, to its last row."""
     if tape.kind == "agg":

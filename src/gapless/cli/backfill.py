@@ -1,0 +1,46 @@
+"""`gapless backfill`: history on request, priced before it is spent."""
+
+from typing import Annotated
+
+import typer
+
+from gapless.cli.options import AsJson, End, Sets, Start, Store, moment, ordered
+
+
+def backfill(
+    ids: Annotated[
+        list[str],
+        typer.Argument(help="Instruments, or a venue for all that the store holds of it.", metavar="ID|VENUE ..."),
+    ],
+    start: Start = None,
+    end: End = None,
+    timeframes: Annotated[str | None, typer.Option("--timeframes", help="With --bars: 5m,15m.")] = None,
+    bars: Annotated[int | None, typer.Option("--bars", min=1, help="That many newest bars of each timeframe.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what it would cost and end; asks nobody.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Spend quota points without asking again.")] = False,
+    store: Store = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> int:
+    """Fetch candles of the past by REST, only what is not held; never asks twice for what it holds."""
+    import asyncio
+    import time
+
+    from gapless.backfilling import Asked, run
+    from gapless.errors import BadInput
+    from gapless.model import parse_timeframe
+
+    begin, until = moment(start, "--start"), moment(end, "--end")
+    ordered(begin, until)
+    if (bars is None) != (timeframes is None):
+        raise BadInput("--timeframes and --bars go together, as in --timeframes 5m,15m --bars 200")
+    if (begin is None) == (bars is None):
+        raise BadInput("name a range with --start (and --end), or --timeframes and --bars")
+    now = time.time_ns()
+    until = until or now
+    if bars and timeframes:
+        longest = max(parse_timeframe(text).length for text in timeframes.split(","))
+        begin = until - bars * longest
+    assert begin is not None
+    asked = Asked(ids=ids, start=begin, end=min(until, now), plan_only=plan, yes=yes, json=json)
+    return asyncio.run(run(asked, store, list(sets or ())))

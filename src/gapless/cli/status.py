@@ -1,0 +1,97 @@
+"""`gapless status` and `gapless book`: what a running gapless says."""
+
+from typing import Annotated, Any
+
+import typer
+
+from gapless.cli.options import AsJson, InEnvironment, Store, environment
+
+Url = Annotated[str, typer.Option("--url", help="The address of a running `gapless run`.")]
+HERE = "http://127.0.0.1:8787"
+
+
+def status(url: Url = HERE, store: Store = None, json: AsJson = False, env: InEnvironment = None) -> int:
+    """Print how a running gapless stands; without one, what the store holds."""
+    import msgspec
+
+    from gapless.errors import CouldNot
+
+    try:
+        report: dict[str, Any] = _ask(url, "/system/status")
+    except CouldNot:
+        report = _of_store(store, env)
+    if json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        for key, value in report.items():
+            _say(key, value)
+    return 0
+
+
+def book(
+    instrument: Annotated[str, typer.Argument(help="An id whose book is kept (collect.books).")],
+    depth: Annotated[int, typer.Option("--depth", min=1, max=1000, help="Levels a side.")] = 10,
+    url: Url = HERE,
+    json: AsJson = False,
+) -> int:
+    """Print the full order book of a running gapless, best levels in the middle."""
+    from urllib.parse import urlencode
+
+    import msgspec
+
+    answer = _ask(url, "/api/v1/book?" + urlencode({"id": instrument, "depth": depth}))
+    if json:
+        print(msgspec.json.encode(answer).decode())
+        return 0
+    print(f"{answer['instrument']}  {answer['state']}  update {answer['update']}  {answer['time'] or ''}")
+    for price, size in reversed(answer["asks"]):
+        print(f"{'':>20} {price:>16} {size:>18}")
+    for price, size in answer["bids"]:
+        print(f"{size:>20} {price:>16}")
+    return 0
+
+
+def _ask(url: str, path: str) -> dict[str, Any]:
+    """Ask a running gapless."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    import msgspec
+
+    from gapless.errors import BadInput, CouldNot
+
+    if not url.startswith(("http://", "https://")):
+        raise BadInput(f"--url: {url!r} is no address; allowed is http://HOST:PORT")
+    try:
+        with urlopen(url.rstrip("/") + path, timeout=10) as reply:  # noqa: S310
+            return msgspec.json.decode(reply.read(), type=dict[str, Any])
+    except HTTPError as error:
+        said = msgspec.json.decode(error.read() or b"{}")
+        raise BadInput(said.get("error", f"{url} answered HTTP {error.code}")) from error
+    except (URLError, TimeoutError, ConnectionError) as error:
+        raise CouldNot(f"no gapless answers at {url}; start one with `gapless run`, or name it with --url") from error
+
+
+def _of_store(store: str | None, env: str | None) -> dict[str, Any]:
+    from gapless.adapters import open_store
+    from gapless.query.audit import audit
+
+    reader = open_store(store, environment=environment(env), readonly=True)
+    found = audit(reader)
+    return {
+        "status": "not running",
+        "store": {"path": reader.path, "bytes": reader.size(), "rows": sum(tape.rows for tape in found)},
+        "tapes": len(found),
+        "gaps": {"open": sum(len(tape.holes) for tape in found)},
+    }
+
+
+def _say(key: str, value: Any, indent: str = "") -> None:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        print(f"{indent}{key}:")
+        for item in value:
+            print(indent + "  " + "  ".join(f"{k} {v}" for k, v in item.items() if v not in (None, {}, [])))
+    elif isinstance(value, dict):
+        print(f"{indent}{key}: " + "  ".join(f"{k} {v}" for k, v in value.items() if v is not None))
+    else:
+        print(f"{indent}{key}: {value}")
