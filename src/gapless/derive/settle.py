@@ -100,14 +100,21 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
 
 
 def _index(tx: Transaction, tape: Tape, rows: list[Trade]) -> set[tuple[int, int]]:
-    """Keep each minute's first id; give the closed minutes whose fold these rows make stale."""
+    """Keep each minute's first id; give the minutes whose fold, stored or made in memory, these rows make stale.
+
+    A minute is folded in memory when a later one begins: a row of it that arrived after that is not in the fold.
+    """
     firsts: dict[int, int] = {}
+    stale = set()
+    newest = 0
     for row in rows:
         start = row.time - row.time % MINUTE
         known = firsts.get(start)
         if known is None or row.seq < known:
             firsts[start] = row.seq
-    stale = set()
+        if start < newest:
+            stale.add((tape.id, start))
+        newest = max(newest, start)
     for start, first in firsts.items():
         row_now = tx.minute(tape.id, start)
         if row_now is None or first < row_now.first_seq or row_now.last_seq is not None:
@@ -187,8 +194,8 @@ class _Judged:
                 self.tx.put_candle(self.instrument, waiting, None, self.commit.cause, self.commit.known_at)
             return None
         self._keep(start, fold)
-        previous = self.tx.candle_before(self.instrument, start) if fold is None and bar is None else None
-        close = previous.close if previous else None
+        # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
+        close = trades.before.price if trades.before else None
         return self._write(
             judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close), former
         )
@@ -198,7 +205,7 @@ class _Judged:
         if self.tape is None:
             return None
         key = (self.tape.id, start)
-        if ready := self.commit.folds.get(key):
+        if key not in self.stale and (ready := self.commit.folds.get(key)):
             return ready
         row = self.tx.minute(self.tape.id, start)
         if row is None:
