@@ -4,11 +4,13 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
 
+from gapless.sim.binance.presets import STORM
 from gapless.sim.errors import SimError
 from gapless.sim.faults.engine import FIRST_EVENTS, Faults
 from gapless.sim.faults.script import KINDS, Entry, entry_from, load_script
@@ -340,3 +342,25 @@ def test_a_refusal_by_fault_that_is_obeyed_causes_no_ban(running, probing):
     assert statuses == (429, 200)
     assert state["rest"]["bans"] == 0
     assert state["rest"]["refused"] == 1
+
+
+def test_the_storm_does_what_it_promises_in_every_twenty_seconds():
+    rates = {entry.kind: entry.rate for entry in STORM if entry.rate}
+    assert rates == {"drop": 0.005, "double": 0.005, "reorder": 0.005}
+    assert next(entry.places for entry in STORM if entry.kind == "reorder") == 50
+    faults = Faults(list(STORM), Journal(None), active=True)
+    promised = {"disconnect": 1, "reset": 1, "silent": 1, "malformed": 1, "late_close": 1, "missing_close": 1}
+    promised |= {"http_429": 1, "http_418": 1, "http_5xx": 2}
+    for period in range(3):
+        seen = Counter()
+        lagging = 0
+        for tick in range(200):
+            faults.advance(period * 20 + tick / 10)
+            for kind in promised:
+                while (entry := faults.take(kind)) is not None:
+                    seen[kind] += 1
+                    assert kind != "http_418" or entry.ban_seconds >= 5
+                    assert kind != "http_429" or entry.retry_after == 1
+            lagging += faults.period("rest_lag") is not None
+        assert seen == promised
+        assert lagging > 100

@@ -12,11 +12,13 @@ from gapless.sim.binance.names import StreamName
 from gapless.sim.binance.ticker import coin_margined, mini_event, ticker_event, ticker_of
 from gapless.sim.binance.venue import Venue
 from gapless.sim.events import Event
-from gapless.sim.market import Frame, Market, Symbol
+from gapless.sim.market import Diff, Frame, Market, Symbol
 from gapless.sim.rows import Rows, Series
 
 Encode = Callable[[Symbol, Rows, bool], Iterator[tuple[int, int, str]]]
 MADE = 1 << 60  # order of made events: after recorded ones of the same instant
+FUTURES_SPEEDS = {"100ms": 100, "250ms": 250, "500ms": 500}
+SPOT_SPEEDS = {"100ms": 100, "1000ms": 1_000}
 NEVER = 1 << 62
 ARRAY_MS = 1_000
 BEST_MS = 100
@@ -222,11 +224,15 @@ def _book(name: StreamName, symbol: Symbol, venue: Venue) -> Source | None:
     book, text = symbol.book, name.text
     if book is None:
         return None
-    speed = int(name.speed[:-2]) if name.speed in ("100ms", "250ms", "500ms") else venue.book_ms
+    speeds = FUTURES_SPEEDS if venue.futures else SPOT_SPEEDS
+    speed = speeds.get(name.speed, venue.book_ms)
     if name.kind == "depth":
         recorded = sorted(kind for kind in symbol.recorded if kind == "depth" or kind.startswith("depth@"))
         if recorded:  # the recorded chain under the name asked for: its ids are what matters
             return RecordedSource(text, symbol.recorded[recorded[0]])
+    if name.speed and name.speed not in speeds:
+        return None
+    if name.kind == "depth":
 
         def change(before: int, at: int) -> str | None:
             diff = book.diff(before, at)
@@ -262,9 +268,8 @@ def _partial(symbol: Symbol, count: int, venue: Venue) -> Callable[[int, int], s
         if not venue.futures:
             return wire.depth_reply(symbol, depth, futures=False)
         diff = book.diff(before, at)
-        if diff is None:
-            return None
-        whole = type(diff)(diff.first, diff.last, diff.previous, diff.time, depth.bids, depth.asks)
+        first, previous = (diff.first, diff.previous) if diff is not None else (depth.number, depth.number)
+        whole = Diff(first, depth.number, previous, depth.time, depth.bids, depth.asks)
         return wire.depth_event(symbol, whole, futures=True)
 
     return make
