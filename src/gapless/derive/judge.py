@@ -16,7 +16,8 @@ class Held(Struct, frozen=True):
 
     `whole`: vouched without a break from at or before its first instant to at or after its end, or over the ids
     that the venue's bar names. `streamed`: all of that by stream. `ended`: an id at or after its end is known and
-    every id between is held. `edge`: the tape begins in it. `before` and `last` are the trades at its borders.
+    every id between is held. `edge`: the tape begins or, so far, ends in it. `before` and `last` are the trades at
+    its borders.
     """
 
     whole: bool = False
@@ -52,7 +53,7 @@ def held(reads: Reads, tape: Tape, start: int, *, fold: MinuteFold | None, bar: 
         whole=whole,
         streamed=all(span.evidence == Evidence.STREAM for span in inside),
         ended=unbroken and following is not None,
-        edge=before is None and not began,
+        edge=(before is None and not began) or following is None,
         last_held=named is not None and not without((named[1], named[1]), reads.spans(tape.id, named[1], named[1])),
         before=before,
         last=last,
@@ -153,7 +154,7 @@ def revised(candle: Candle, former: Candle | None) -> Candle | None:
         return candle
     same = replace(candle, revision=former.revision, origin=former.origin, border=former.border, edge=former.edge)
     if same == replace(former, first_seq=candle.first_seq, last_seq=candle.last_seq):
-        if candle.origin is former.origin and candle.border == former.border:
+        if (candle.origin, candle.border, candle.edge) == (former.origin, former.border, former.edge):
             return None
         return replace(candle, revision=former.revision)
     return replace(candle, revision=former.revision + 1)
