@@ -31,9 +31,9 @@ def trade(seq: int, time: int, price: int = 100, size: int = 1, side: int = 1, f
 class Book:
     """A store in memory with one tape of trades and one of bars, written through `settle`."""
 
-    def __init__(self, kind: str = "trade", path: str = ":memory:") -> None:
+    def __init__(self, kind: str = "trade", path: str = ":memory:", digits: tuple[int, int] = (P, S)) -> None:
         self.store = SqliteStore(path, environment="live")
-        self.store.put_instrument(instrument())
+        self.store.put_instrument(instrument(*digits))
         self.tape: Tape = self.store.open_tape(ID, kind)
         self.bars: Tape = self.store.open_tape(ID, "bars")
         self.known_at = 0
