@@ -13,7 +13,7 @@ class Pending:
         self.rows = 0
         self._trades: dict[int, tuple[Tape, list[Trade]]] = {}
         self._bars: dict[str, list[Bar]] = {}
-        self._vouched: list[Vouched] = []
+        self._vouched: dict[int, list[Vouched]] = {}
         self._wanted: dict[int, tuple[Tape, int, int]] = {}
         self._gaps: list[tuple[Tape, Gap]] = []
         self._folds: dict[tuple[int, int], MinuteFold] = {}
@@ -40,11 +40,12 @@ class Pending:
 
     def vouch(self, tape: Tape, first: int, last: int, evidence: Evidence) -> None:
         """Vouch for ids; what follows on the range before it extends that."""
-        tail = self._vouched[-1] if self._vouched else None
-        if tail and tail.tape.id == tape.id and tail.evidence is evidence and tail.last + 1 == first:
-            self._vouched[-1] = Vouched(tape, tail.first, last, evidence)
+        known = self._vouched.setdefault(tape.id, [])
+        tail = known[-1] if known else None
+        if tail and tail.evidence is evidence and tail.last + 1 == first:
+            known[-1] = Vouched(tape, tail.first, last, evidence)
         else:
-            self._vouched.append(Vouched(tape, first, last, evidence))
+            known.append(Vouched(tape, first, last, evidence))
         if evidence is not Evidence.STREAM:
             self._causes.add("repair")
 
@@ -82,7 +83,7 @@ class Pending:
             primary=primary,
             trades=list(self._trades.values()),
             bars=list(self._bars.items()),
-            vouched=self._vouched,
+            vouched=[vouch for known in self._vouched.values() for vouch in known],
             wanted=list(self._wanted.values()),
             gaps=self._gaps,
             folds=self._folds,

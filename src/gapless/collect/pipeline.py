@@ -82,10 +82,8 @@ class Pipeline:
         track.begin(first, rows[0].time, within=self._resume_within)
         for span in arrival.vouched:
             self.pending.vouch(track.tape, *span, Evidence.STREAM)
-        newest = arrival.vouched[-1][1]
-        if track.newest is None or newest > track.newest:
-            last = max(rows, key=_seq)
-            track.saw(newest, last.time, last.first_fill + last.fills - 1)
+        last = rows[-1] if arrival.in_order and not arrival.doubled else max(rows, key=_seq)
+        track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._keep(line, track, arrival.rows, in_order=arrival.in_order)
         if arrival.rows:
             self._fast(line.instrument.id, arrival.rows)

@@ -16,7 +16,6 @@ _STATE = msgspec.msgpack.Decoder(HostState)
 _ENCODE = msgspec.msgpack.Encoder().encode
 _IN_FLIGHT = 2
 _WORST = 30.0  # seconds: no pause after failures is longer
-_API_KEY = "X-MBX-APIKEY"
 
 
 class Spent(msgspec.Struct):
@@ -107,7 +106,7 @@ class RestClient:
         return min(self._last.used / self._ceiling.weight_per_minute, 1.0)
 
     def _headers(self, request: Request) -> dict[str, str]:
-        return {_API_KEY: self._api_key} if request.keyed and self._api_key else {}
+        return {self._venue.history.key_header: self._api_key} if request.keyed and self._api_key else {}
 
     def _learn(self, host: str, reply: Reply) -> None:
         now = self._clock.wall()

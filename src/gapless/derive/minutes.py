@@ -45,10 +45,12 @@ class Forming:
                 taker += size
                 taker_quote += product
                 delta += size
-                max_delta = max(max_delta, delta)
+                if delta > max_delta:
+                    max_delta = delta
             elif side:
                 delta -= size
-                min_delta = min(min_delta, delta)
+                if delta < min_delta:
+                    min_delta = delta
             cell = cells.get(price)
             if cell is None:
                 cell = cells[price] = [0, 0, 0, 0]

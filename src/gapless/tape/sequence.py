@@ -72,10 +72,11 @@ class Sequence:
 
 
 def _unbroken(run: list[Trade], first: int) -> bool:
-    return all(trade.seq == expected for expected, trade in enumerate(run, first))
+    return [trade.seq for trade in run] == list(range(first, first + len(run)))
 
 
 def _traded(run: list[Trade]) -> list[Trade]:
-    if all(trade.size for trade in run):
+    """Leave out ids that were spent without a trade; most runs have none."""
+    if 0 not in [trade.size for trade in run]:
         return run
     return [trade for trade in run if trade.size]

@@ -132,6 +132,10 @@ class History(Protocol):
     """What a venue answers by REST: requests with their price, and their replies."""
 
     @property
+    def key_header(self) -> str:
+        """The header that carries an API key."""
+
+    @property
     def needs_key(self) -> bool:
         """Whether old single trades are refused without an API key."""
 

@@ -66,6 +66,11 @@ class BinanceHistory(Struct, frozen=True):
     market: Market
 
     @property
+    def key_header(self) -> str:
+        """The header that carries an API key."""
+        return "X-MBX-APIKEY"
+
+    @property
     def needs_key(self) -> bool:
         """Whether old single trades are refused without an API key: on USD-M, not on spot."""
         return not self.market.recent_keyless

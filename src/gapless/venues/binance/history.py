@@ -1,6 +1,7 @@
 """What Binance answers by REST: requests with their weights, pages with what they vouch for, refusals."""
 
 import re
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 import msgspec
@@ -148,7 +149,7 @@ def refusal(status: int, headers: dict[str, str], body: bytes, venue_now: int) -
     wait = int(retry) * SECOND if retry.isdigit() and retry.isascii() else None
     if status == 418:
         if named := _BANNED_UNTIL.search(body):
-            wait = max(int(named[1]) * MS - venue_now, wait or 0)
+            wait = max(int(named[1]) * MS - _server_time(headers, venue_now), wait or 0)
         return Banned(wait if wait is not None else _UNSTATED_BAN)
     if status == 429:
         return Throttled(wait)
@@ -159,3 +160,11 @@ def refusal(status: int, headers: dict[str, str], body: bytes, venue_now: int) -
     except msgspec.DecodeError:
         return Refused(status, 0, body[:200].decode(errors="replace"))
     return Refused(status, said.code, said.msg)
+
+
+def _server_time(headers: dict[str, str], venue_now: int) -> int:
+    """Read the reply's own time, ns UTC in whole seconds; the venue's clock as we know it where there is none."""
+    try:
+        return int(parsedate_to_datetime(headers["date"]).timestamp()) * SECOND
+    except (KeyError, ValueError):
+        return venue_now

@@ -1,6 +1,8 @@
 """Reads Binance's frames into values: scaled integers, ns, the aggressor's side."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,7 +29,6 @@ from gapless.venues.spec import Control, Grouped
 
 _FRAME = msgspec.json.Decoder(Frame)
 _BOOK = msgspec.json.Decoder(BookFrame)
-_BOUND = 10**18
 
 
 def group(frames: Iterable[bytes]) -> Grouped:
@@ -35,22 +36,31 @@ def group(frames: Iterable[bytes]) -> Grouped:
     runs: dict[str, list[Any]] = {}
     result = Grouped(runs, [], [], [])
     decode = _FRAME.decode
+    known = runs.get
     for raw in frames:
         try:
             frame = decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
             _odd(raw, result)
             continue
-        data = frame.data
-        if data is None or frame.stream == "":
-            _control(frame, raw, result)
-        elif (run := runs.get(frame.stream)) is not None:
-            run.append(data)
-        elif isinstance(data, ServerShutdown):
-            result.notices.append("serverShutdown")
+        run = known(frame.stream)
+        if run is not None:
+            run.append(frame.data)
         else:
-            runs[frame.stream] = [data]
+            _first(frame, raw, result)
     return result
+
+
+def _first(frame: Frame, raw: bytes, result: Grouped) -> None:
+    """Take the first event of a stream in this batch, or a frame that is none."""
+    if frame.data is None:
+        _control(frame, raw, result)
+    elif isinstance(frame.data, ServerShutdown):
+        result.notices.append("serverShutdown")
+    elif frame.stream:
+        result.runs[frame.stream] = [frame.data]
+    else:
+        result.malformed.append(raw)
 
 
 def _odd(raw: bytes, result: Grouped) -> None:
@@ -80,34 +90,40 @@ def trades(run: Sequence[AggTrade | TradeEvent], tape: Tape, received: int, padd
 
     A frame of price 0 and size 0 is a trade id spent without a fill: it keeps its place in the order.
     """
-    price, size = _reader(tape.price_digits, padded), _reader(tape.size_digits, padded)
+    prices = _exact([w.p for w in run], tape.price_digits, padded)
+    sizes = _exact([w.q for w in run], tape.size_digits, padded)
     if isinstance(run[0], AggTrade):
         return [
-            Trade(w.a, w.T * MS, price(w.p), size(w.q), -1 if w.m else 1, w.l - w.f + 1, w.f, received)  # type: ignore[union-attr]
-            for w in run
+            Trade(w.a, w.T * MS, p, q, -1 if w.m else 1, w.l - w.f + 1, w.f, received)  # type: ignore[union-attr]
+            for w, p, q in zip(run, prices, sizes, strict=True)
         ]
-    return [Trade(w.t, w.T * MS, price(w.p), size(w.q), -1 if w.m else 1, 1, w.t, received) for w in run]  # type: ignore[union-attr]
+    return [
+        Trade(w.t, w.T * MS, p, q, -1 if w.m else 1, 1, w.t, received)  # type: ignore[union-attr]
+        for w, p, q in zip(run, prices, sizes, strict=True)
+    ]
 
 
-def _reader(digits: int, padded: int | None) -> Callable[[str], int]:
-    """Give the fastest exact reader of texts that carry `digits`, or `padded`, digits after the point."""
-    shown = digits if padded is None else padded
-    surplus: int = 10 ** (shown - digits)
+def _exact(texts: list[str], digits: int, padded: int | None) -> list[int]:
+    """Read texts as integers in units of 10^-digits: one check and one split for the whole run.
 
-    def read(text: str) -> int:
-        whole, _, fraction = text.partition(".")
-        if len(fraction) == shown:
-            joined = whole + fraction
-            if joined.isdigit() and joined.isascii():
-                value, rest = divmod(int(joined), surplus)
-                if not rest and value < _BOUND:
-                    return value
-        value = scaled(text, digits)
-        if value < 0:
-            raise BadNumber(f"{text} is negative")
-        return value
+    Where a text is not of the usual form (`digits` after the point, then zeros up to `padded`), each is read alone.
+    """
+    zeros = 0 if padded is None else padded - digits
+    joined = " ".join(texts)
+    if _usual(digits, zeros).fullmatch(joined + " "):
+        values = list(map(int, joined.replace(".", "").split(" ")))
+        return [value // 10**zeros for value in values] if zeros else values
+    values = [scaled(text, digits) for text in texts]
+    if min(values) < 0:
+        raise BadNumber(f"{min(values)} in units of 10^-{digits} is negative")
+    return values
 
-    return read
+
+@lru_cache
+def _usual(digits: int, zeros: int) -> re.Pattern[str]:
+    """Match a run of plain numbers, each followed by a space, that fit into 64 bits whatever their digits."""
+    fraction = rf"\.[0-9]{{{digits}}}0{{{zeros}}}" if digits + zeros else ""
+    return re.compile(rf"(?:[0-9]{{1,{max(18 - digits, 1)}}}+{fraction} )++")
 
 
 def bars(run: Sequence[Kline], tape: Tape) -> list[tuple[Bar, bool, int]]:

@@ -81,7 +81,7 @@ class Ticker24(Struct, tag_field="e", tag="24hrTicker"):
     n: int
 
 
-class BookTicker(Struct, tag_field="e", tag="bookTicker"):
+class BookTicker(Struct, gc=False, tag_field="e", tag="bookTicker"):
     """`{"e":"bookTicker","u":11538015451847,"s":"BTCUSDT","b":"77199.90","B":"5.832","a":"77200.00","A":"12.001",
     "T":1789191814815,"E":1789191814815}`.
     """
@@ -134,7 +134,7 @@ class Refusal(Struct):
     msg: str = ""
 
 
-class Frame(Struct):
+class Frame(Struct, gc=False):
     """A combined frame `{"stream":..,"data":..}`, or a reply to a control message (then `stream` is empty)."""
 
     stream: str = ""

@@ -1,0 +1,1 @@
+"""Benchmarks: every figure beside a named alternative, in one run."""
