@@ -4,17 +4,13 @@ import asyncio
 import random
 import socket
 import struct
-import sys
 from contextlib import AsyncExitStack, aclosing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "serve"))
-
-from world import ID, START, World, Writer, served, trade
+from faces_world import ID, START, World, Writer, served, trade
 
 from gapless.client import CandleEvent, Expired, Lagged, StreamEvent, TickerEvent, TradeEvent, connect
 from gapless.errors import BadInput, Unavailable, UnknownName

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from world import ID, START, World, Writer, served
+from faces_world import ID, START, World, Writer, served
 
 from gapless.errors import BadInput, PortInUse
 from gapless.model import MINUTE, iso
@@ -48,6 +48,7 @@ LISTS = [
     "/api/v1/instruments",
     f"/api/v1/candles?id={ID}&timeframe=1m",
     f"/api/v1/trades?id={ID}",
+    f"/api/v1/footprint?id={ID}&timeframe=1m&last=2&ticks_per_row=1",
     "/api/v1/tickers",
     "/api/v1/quotes?id=btcusdt",
     "/api/v1/gaps",
@@ -64,13 +65,14 @@ def test_every_list_answers_rows_with_proof_revision_sources_missing_and_time(wo
 
 
 def test_every_other_route_answers(world: World) -> None:
-    paths = ["/health", "/system/status", "/api/v1/status", f"/api/v1/book?id={ID}&depth=1", "/schema/openapi.json"]
+    paths = ["/health", "/system/status", "/api/v1/status", f"/api/v1/book?id={ID}&depth=1"]
+    paths += [f"/api/v1/explain?id={ID}&timeframe=5m&start={START}", "/schema/openapi.json"]
     answers = ask(world, *paths, "/metrics")
-    assert [status for status, _ in answers] == [200] * 6
-    documented = answers[4][1]["paths"]
-    for path in [*LISTS, *paths[:4], "/metrics", "/api/v1/settle", "/api/v1/footprint", "/api/v1/explain"]:
+    assert [status for status, _ in answers] == [200] * 7
+    documented = answers[5][1]["paths"]
+    for path in [*LISTS, *paths[:5], "/metrics", "/api/v1/settle"]:
         assert path.partition("?")[0] in documented
-    assert "gapless_http_seconds" in answers[5][1]
+    assert "gapless_http_seconds" in answers[6][1]
 
 
 @pytest.mark.parametrize(("state", "expected"), [("starting", 503), ("ready", 200), ("degraded", 200), ("dead", 503)])
@@ -110,7 +112,7 @@ def test_a_range_before_what_is_held_is_named_missing(world: World) -> None:
 
 
 def test_pages_of_candles_join_without_a_missing_or_doubled_bar(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("gapless.serve.questions.MOST_BARS", 7)
+    monkeypatch.setattr("gapless.serve.pages.MOST_BARS", 7)
     writer = Writer(tmp_path / "tape.db", step=MINUTE // 2)
     writer.trades(100)
 
@@ -175,6 +177,8 @@ MISTAKES = [
     (f"/api/v1/candles?id={ID}&timeframe=1m&last=5&start=-1h", 400, "last goes alone"),
     (f"/api/v1/candles?id={ID}&timeframe=1m&start=now&end=-1h", 400, "end must be later than start"),
     (f"/api/v1/candles?id={ID}&timeframe=1m&start=noon", 400, "start: 'noon' is no time"),
+    (f"/api/v1/trades?id={ID}&start=0001-01-01", 400, "start: '0001-01-01' lies outside 1970 to 2262"),
+    (f"/api/v1/trades?id={ID}&start=99999999999999999999999", 400, "lies outside 1970 to 2262"),
     (f"/api/v1/candles?id={ID}&timeframe=1m&basis=ours", 400, "basis: 'ours' is not allowed; allowed are venue, tape"),
     (f"/api/v1/candles?id={ID}&timeframe=1m&grid=x", 400, "grid: 'x' is not allowed"),
     (f"/api/v1/trades?id={ID}&limit=10001", 400, "limit: 10001 is not allowed; allowed are 1 to 10000"),

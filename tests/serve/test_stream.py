@@ -1,6 +1,7 @@
 """The stream gives each event once and in order, whatever the client, the store and the venue do."""
 
 import asyncio
+import socket as sockets
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from world import ID, QUOTE, START, TICKER, World, Writer, served, trade
+from faces_world import ID, QUOTE, START, TICKER, World, Writer, served, trade
 
 from gapless.model import MINUTE, iso
 from gapless.store.sqlite import SqliteStore
@@ -307,8 +308,47 @@ def test_a_wrong_request_is_answered_with_a_sentence_and_changes_nothing(tmp_pat
         world.committed()
         assert (await talk.one())["data"]["start"] == iso(START)
         assert await talk.ask("ping") == {"id": 1, "ok": True}
+        eight = [f"candles:{ID}:{n}m" for n in range(1, 9)]
+        assert (await talk.subscribe(*eight))["ok"]
+        assert (await talk.subscribe(*eight))["ok"]
 
     play(tmp_path, scene, step=1_000_000_000, most_streams=8)
+
+
+def test_a_client_that_answers_no_ping_is_dropped(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = World(Path(Writer(tmp_path / "tape.db").store.path))
+        async with (
+            served(world, ping_every_s=0.01, ping_limit_s=0.01) as url,
+            aiohttp.ClientSession() as http,
+            http.ws_connect(url + "/api/v1/stream", autoping=False) as socket,
+        ):
+            kinds = [(await socket.receive(timeout=10)).type for _ in range(2)]
+            assert kinds == [aiohttp.WSMsgType.PING, aiohttp.WSMsgType.CLOSE]
+            assert socket.close_code == 1011
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(sockets, "TCP_USER_TIMEOUT"), reason="the kernel has no TCP_USER_TIMEOUT")
+def test_a_client_that_reads_nothing_any_more_does_not_stay_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gapless.serve.server.DEAD_MS", 200)
+
+    async def scene(writer: Writer, world: World, talk: Talk) -> None:
+        for _ in range(40):
+            writer.trades(1_000)
+        world.committed()
+        await talk.until_known(world)
+        await talk.subscribe(TRADES, after={TRADES: "1.0"})
+        transport = talk.socket._conn.transport  # type: ignore[attr-defined, union-attr]
+        transport.pause_reading()
+        while world.registry.get_sample_value("gapless_stream_clients"):  # noqa: ASYNC110 (all there is to see)
+            await asyncio.sleep(0.01)
+        transport.abort()
+
+    play(tmp_path, lambda *given: asyncio.wait_for(scene(*given), 20), ping_every_s=1_000)
 
 
 def test_an_unsubscribed_stream_is_silent_and_tells_where_it_stopped(tmp_path: Path) -> None:

@@ -12,11 +12,14 @@ from gapless.errors import UnknownName
 from gapless.model import MINUTE, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.model.times import in_epoch, iso
 from gapless.query.audit import audit_object, audit_tape
+from gapless.query.explain import explain
 from gapless.query.feed import gap_row
+from gapless.query.footprint import footprint_answer
 from gapless.query.market import Basis, Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
-from gapless.serve.questions import MOST_GAPS, bars_at_most
+from gapless.serve.questions import MOST_BARS, MOST_FOOTPRINTS, MOST_GAPS, bars_at_most
 
+SOME_FOOTPRINTS = 100
 STATES = ("open", "repaired", "permanent")
 
 
@@ -48,32 +51,70 @@ def candles(
 ) -> dict[str, Any]:
     """Answer candles; `next` is the start of the next page where a range has more bars than one answer holds."""
     instrument = market.instrument(name)
-    most = bars_at_most(timeframe)
-    after = None
-    if start is None:
-        last = last or most
-    else:
-        after = _page_end(market, instrument, timeframe, start, bars=most)
-        if after is not None and (end is None or after < end):
-            end, live = after, False
-        else:
-            after = None
-    answer = market.candles(instrument, timeframe, start=start, end=end, last=last, basis=basis, live=live)
+    most = bars_at_most(timeframe, MOST_BARS)
+    after = _cut(market, instrument, timeframe, start, end, most=most)
+    answer = market.candles(
+        instrument,
+        timeframe,
+        start=start,
+        end=end if after is None else after,
+        last=(last or most) if start is None else None,
+        basis=basis,
+        live=live and after is None,
+    )
     body = listing(answer, candle_rows(answer, epoch=epoch), epoch=epoch)
     return body | {"next": None if after is None else in_epoch(after, epoch)}
 
 
-def _page_end(market: Market, instrument: Instrument, timeframe: Timeframe, start: int, *, bars: int) -> int | None:
-    """Give the end of a page of `bars` bars from `start`, or from the oldest candle; None where that is all."""
+def footprints(
+    market: Market,
+    name: str,
+    timeframe: Timeframe,
+    *,
+    start: int | None,
+    end: int | None,
+    last: int | None,
+    live: bool,
+    ticks_per_row: int | None,
+    epoch: str | None,
+) -> dict[str, Any]:
+    """Answer footprints; `next` is as with candles."""
+    instrument = market.instrument(name)
+    most = bars_at_most(timeframe, MOST_FOOTPRINTS)
+    after = _cut(market, instrument, timeframe, start, end, most=most)
+    body = footprint_answer(
+        market,
+        instrument,
+        timeframe,
+        start,
+        end if after is None else after,
+        (last or min(most, SOME_FOOTPRINTS)) if start is None else None,
+        live=live and after is None,
+        ticks_per_row=ticks_per_row,
+        epoch=epoch,
+    )
+    return body | {"next": None if after is None else in_epoch(after, epoch)}
+
+
+def explained(market: Market, name: str, timeframe: Timeframe, *, start: int, epoch: str | None) -> dict[str, Any]:
+    """Answer where every part of a candle came from."""
+    return explain(market, market.instrument(name), timeframe, start, epoch=epoch)
+
+
+def _cut(
+    market: Market, instrument: Instrument, timeframe: Timeframe, start: int | None, end: int | None, *, most: int
+) -> int | None:
+    """Give where a range is cut after `most` bars, counted from the oldest candle; None where it is not."""
     oldest, newest = market.reader.oldest_candle(instrument.id), market.reader.newest_candle(instrument.id)
-    if oldest is None or newest is None:
+    if start is None or oldest is None or newest is None:
         return None
-    end = max(timeframe.start_of(start), timeframe.start_of(oldest.start))
-    for _ in range(bars):
-        end = timeframe.end_of(end)
-        if end > newest.start:
+    beyond = newest.start if end is None else min(newest.start, end - 1)
+    cut = max(timeframe.start_of(start), timeframe.start_of(oldest.start))
+    for _ in range(most):
+        cut = timeframe.end_of(cut)
+        if cut > beyond:
             return None
-    return end
+    return cut
 
 
 def trades(

@@ -3,13 +3,15 @@
 import time
 
 from gapless.errors import BadInput
-from gapless.model import Grid, Timeframe, parse_time, parse_timeframe
+from gapless.model import DAY, Grid, Timeframe, parse_time, parse_timeframe
 from gapless.query.market import Basis
 
 MOST_BARS = 5_000
+MOST_FOOTPRINTS = 500
 MOST_MINUTES = 500_000  # that one answer folds
 MOST_TRADES = 10_000
 MOST_GAPS = 10_000
+LATEST = 2**63 - 1 - 14 * DAY  # so that the end of any bar is still a time
 
 
 def timeframe_of(text: str, grid: str) -> Timeframe:
@@ -37,9 +39,12 @@ def _moment(text: str | None, name: str) -> int | None:
     if text is None:
         return None
     try:
-        return parse_time(text.replace(" ", "+"), time.time_ns())  # an unescaped + of a zone or of +6h
+        moment = parse_time(text.replace(" ", "+"), time.time_ns())  # an unescaped + of a zone or of +6h
     except BadInput as error:
         raise BadInput(f"{name}: {error}") from error
+    if not 0 <= moment <= LATEST:
+        raise BadInput(f"{name}: {text!r} lies outside 1970 to 2262")
+    return moment
 
 
 def one_of(value: str | None, name: str, allowed: tuple[str, ...]) -> None:
@@ -55,15 +60,15 @@ def at_most(value: int, name: str, most: int) -> int:
     return value
 
 
-def bars_at_most(timeframe: Timeframe) -> int:
-    """Give how many bars one answer may hold: 5,000, and fewer where each folds many minutes."""
-    return min(MOST_BARS, max(1, MOST_MINUTES // timeframe.minutes))
+def bars_at_most(timeframe: Timeframe, most: int) -> int:
+    """Give how many bars one answer may hold: `most`, and fewer where each folds many minutes."""
+    return min(most, max(1, MOST_MINUTES // timeframe.minutes))
 
 
-def bars_asked(timeframe: Timeframe, last: int | None, *, start: str | None, end: str | None) -> int | None:
+def bars_asked(timeframe: Timeframe, last: int | None, *, most: int, start: str | None, end: str | None) -> int | None:
     """Check `last`, which goes alone."""
     if last is None:
         return None
     if start or end:
         raise BadInput("last goes alone; a range is start and end")
-    return at_most(last, "last", bars_at_most(timeframe))
+    return at_most(last, "last", bars_at_most(timeframe, most))

@@ -1,13 +1,11 @@
 """The routes of the HTTP API: parameters in, one answer of the market out."""
 
 import time
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from litestar import Response, get, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.params import Parameter, QueryParameter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -16,7 +14,17 @@ from gapless.model import Quote, Ticker
 from gapless.query.market import Market
 from gapless.serve import pages
 from gapless.serve.faces import Faces
-from gapless.serve.questions import MOST_TRADES, at_most, bars_asked, basis_of, one_of, span_of, timeframe_of
+from gapless.serve.questions import (
+    MOST_BARS,
+    MOST_FOOTPRINTS,
+    MOST_TRADES,
+    at_most,
+    bars_asked,
+    basis_of,
+    one_of,
+    span_of,
+    timeframe_of,
+)
 
 Answer = dict[str, Any]
 Id = Annotated[str, Parameter(description="An instrument: binance:BTCUSDT, or any usual spelling.")]
@@ -25,6 +33,7 @@ Frame = Annotated[str, Parameter(description="1m to 1440m, 1h to 24h, 1d, 1w.")]
 Start = Annotated[str | None, Parameter(description="Begin of the range: ISO 8601, epoch, now or -6h.")]
 End = Annotated[str | None, Parameter(description="End of the range, exclusive.")]
 Last = Annotated[int | None, Parameter(description="The last N closed bars.", ge=1)]
+Live = Annotated[bool, Parameter(description="Add the forming bar.")]
 Epoch = Annotated[str | None, Parameter(description="Write times as epochs in ms, us or ns instead of ISO 8601.")]
 EPOCHS = ("ms", "us", "ns")
 
@@ -64,7 +73,7 @@ async def candles(
     end: End = None,
     last: Last = None,
     basis: Annotated[str, Parameter(description="venue (its own bars where held) or tape (our fold).")] = "venue",
-    live: Annotated[bool, Parameter(description="Add the forming bar.")] = False,
+    live: Live = False,
     grid: Annotated[str, Parameter(description="midnight or epoch.")] = "midnight",
     epoch: Epoch = None,
 ) -> Answer:
@@ -72,7 +81,7 @@ async def candles(
     frame = timeframe_of(timeframe, grid)
     one_of(epoch, "epoch", EPOCHS)
     begin, until = span_of(start, end)
-    count = bars_asked(frame, last, start=start, end=end)
+    count = bars_asked(frame, last, most=MOST_BARS, start=start, end=end)
     return await _faces(state).ask(
         pages.candles, id, frame, start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch
     )
@@ -102,31 +111,39 @@ async def trades(
 
 @get("/api/v1/footprint", tags=["market"])
 async def footprint(
-    state: State, id: Id, timeframe: Frame, start: Start = None, end: End = None, last: Last = None
+    state: State,
+    id: Id,
+    timeframe: Frame,
+    start: Start = None,
+    end: End = None,
+    last: Last = None,
+    live: Live = False,
+    rows: Annotated[int | None, QueryParameter(name="ticks_per_row", description="Ticks a price row.", ge=1)] = None,
+    epoch: Epoch = None,
 ) -> Answer:
-    """List footprints of bars: volume by price and side, with everything that is read from it."""
+    """List footprints of bars: volume by price and side, and what is read from it; by default of the last 100."""
     frame = timeframe_of(timeframe, "midnight")
+    one_of(epoch, "epoch", EPOCHS)
     begin, until = span_of(start, end)
-    count = bars_asked(frame, last, start=start, end=end)
-
-    def work(market: Market) -> Answer:
-        return _later("footprint", "footprint_answer")(market, market.instrument(id), frame, begin, until, count)
-
-    return await _faces(state).ask(work)
+    count = bars_asked(frame, last, most=MOST_FOOTPRINTS, start=start, end=end)
+    return await _faces(state).ask(
+        pages.footprints, id, frame, start=begin, end=until, last=count, live=live, ticks_per_row=rows, epoch=epoch
+    )
 
 
 @get("/api/v1/explain", tags=["market"])
 async def explain(
-    state: State, id: Id, timeframe: Frame, start: Annotated[str, Parameter(description="Any time within the bar.")]
+    state: State,
+    id: Id,
+    timeframe: Frame,
+    start: Annotated[str, Parameter(description="Any time within the bar.")],
+    epoch: Epoch = None,
 ) -> Answer:
     """Say where every part of one candle came from."""
     frame = timeframe_of(timeframe, "midnight")
+    one_of(epoch, "epoch", EPOCHS)
     begin, _ = span_of(start, None)
-
-    def work(market: Market) -> Answer:
-        return _later("explain", "explain")(market, market.instrument(id), frame, begin)
-
-    return await _faces(state).ask(work)
+    return await _faces(state).ask(pages.explained, id, frame, start=begin or 0, epoch=epoch)
 
 
 @get("/api/v1/gaps", tags=["ledger"])
@@ -210,15 +227,6 @@ async def _newest(faces: Faces, values: Sequence[Ticker | Quote], name: str | No
         instrument = await faces.ask(Market.instrument, name)
         values = [value for value in values if value.instrument == instrument.id]
     return pages.plain_listing([pages.newest_row(value) for value in values], ["stream"], began=began)
-
-
-def _later(module: str, name: str) -> Callable[..., Answer]:
-    """Give a question that a part of the package answers which may not be there."""
-    try:
-        found: Callable[..., Answer] = getattr(import_module(f"gapless.query.{module}"), name)
-    except (ImportError, AttributeError):
-        raise HTTPException(status_code=501, detail=f"this gapless does not answer {module} yet") from None
-    return found
 
 
 ROUTES = [

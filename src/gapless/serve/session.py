@@ -14,6 +14,7 @@ from gapless.serve.fast import FastTrades
 from gapless.serve.newest import NewestStream, parse_newest
 from gapless.serve.requests import Ping, Subscribe, Unsubscribe, done, failed, id_of, notice, read_request
 
+AnyStream = Stream | NewestStream | FastTrades
 _BREATH = 32  # messages after which the loop may do something else
 _REQUESTS = 16  # that wait; a client that sends more is not read until some are obeyed
 
@@ -98,8 +99,9 @@ class Session:
             raise BadInput(f"after: {min(stray)!r} is none of the streams of this request")
         after = {name: await self._placed(name, text) for name, text in request.after.items()}
         names = list(dict.fromkeys(request.streams))
-        if len(names) + len(self._logged) + len(self._newest) + len(self._fast) > self._faces.settings.most_streams:
-            raise BadInput(f"a connection may have {self._faces.settings.most_streams} streams; open another one")
+        most = self._faces.settings.most_streams
+        if len({*names, *self._logged, *self._newest, *self._fast}) > most:
+            raise BadInput(f"a connection may have {most} streams; open another one")
         parsed = await self._faces.ask(_parse, names, fast=request.fast)
         cursors: dict[str, str | None] = {}
         for stream in parsed:
@@ -117,7 +119,7 @@ class Session:
             raise BadInput(f"after: {name}: {text!r} lies beyond everything that this store holds")
         return cursor
 
-    def _begin(self, stream: "Stream | NewestStream | FastTrades", after: Cursor | None) -> str | None:
+    def _begin(self, stream: AnyStream, after: Cursor | None) -> str | None:
         match stream:
             case NewestStream():
                 self._newest[stream.name] = stream
@@ -205,9 +207,9 @@ def _expired(known: Subscription, oldest: Cursor) -> str:
     return notice(known.stream.name, "expired", **{"from": oldest.text})
 
 
-def _parse(market: Market, names: list[str], *, fast: bool) -> list[Stream | NewestStream | FastTrades]:
+def _parse(market: Market, names: list[str], *, fast: bool) -> list[AnyStream]:
     """Read the names of streams; with `fast` those of trades come on arrival."""
-    parsed: list[Stream | NewestStream | FastTrades] = []
+    parsed: list[AnyStream] = []
     for name in names:
         stream = parse_newest(name, market) or parse_stream(name, market)
         if fast and isinstance(stream, Stream) and stream.kind == "trades" and stream.instrument:

@@ -57,4 +57,4 @@ class System(Protocol):
         """Wait until the store holds a commit newer than `known`, by whichever process, and give the newest number."""
 
     def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:
-        """Go through trades as they arrive, before they are committed; ends when the iterator is closed."""
+        """Go through trades as they arrive, before they are committed, until cancelled."""
