@@ -48,5 +48,5 @@ def plain(value: int, digits: int) -> str:
 
 
 def decimal(value: int, digits: int) -> Decimal:
-    """Give a scaled integer as a Decimal, exactly."""
-    return Decimal(value).scaleb(-digits)
+    """Give a scaled integer as a Decimal, exactly: reading text never rounds, arithmetic does at 28 digits."""
+    return Decimal(f"{value}E-{digits}")
