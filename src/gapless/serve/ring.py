@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from gapless.query.feed import STEP, Cursor, Event, Step, Stream, events_of, now, step_after
+from gapless.query.feed import Cursor, Event, Step, Stream, events_of, now, step_after
 from gapless.serve.settings import ServeSettings
 from gapless.serve.system import System
 from gapless.serve.thread import ReadingThread
@@ -96,9 +96,9 @@ class Ring:
             return None
         return steps[bisect_right(steps, cursor, key=lambda kept: kept.step.until)]
 
-    async def read(self, cursor: Cursor, *, items: int = STEP) -> RingStep | None:
+    async def read(self, cursor: Cursor) -> RingStep | None:
         """Read the step that goes on from a cursor for one client, from the store."""
-        step = await self._thread.run(step_after, self._system.reader, cursor, items=items)
+        step = await self._thread.run(step_after, self._system.reader, cursor)
         return RingStep(step) if step else None
 
     async def lines(self, kept: RingStep, streams: Sequence[Stream]) -> Sequence[Line]:

@@ -1,4 +1,14 @@
-"""The route of the stream: a socket in, a session until it closes."""
+"""The route of the stream: a socket in, a session until it closes.
+
+    > {"op":"subscribe","id":1,"streams":["trades:binance:BTCUSDT"],"after":{"trades:binance:BTCUSDT":"1f.0"}}
+    < {"id":1,"ok":true,"streams":{"trades:binance:BTCUSDT":"1f.0"}}              or {"id":1,"error":"..."}
+    < {"stream":"trades:binance:BTCUSDT","cursor":"1f.1","type":"trade","late":false,"data":{...}}
+    < {"stream":"trades:binance:BTCUSDT","type":"lagged","from":"1f.1","to":"4c.0"}    resume with `after` = `from`
+    < {"stream":"trades:binance:BTCUSDT","type":"expired","from":"1b.0"}               it goes on there
+
+Streams with cursors are `trades:ID`, `candles:ID:TIMEFRAME`, `gaps:ID` and `gaps`; they come in commit order, each
+event once. `tickers`, `quotes` (of one instrument with `:ID`) and `book:ID` give newest values, `"cursor":null`.
+"""
 
 import asyncio
 import logging
