@@ -218,6 +218,7 @@ def test_a_bar_that_the_venue_confirms_later_is_not_lost_to_who_resumes(tmp_path
             fold = writer.store.fold(writer.tape.id, START + minute * MINUTE)
             assert fold
             writer.commit(bars=[(ID, [fold.bar])])
+        writer.trades(1)
         async with served(World(tmp_path / "tape.db")) as url, talking(url) as other:
             await other.subscribe(FIVES, after=start)
             assert await asyncio.wait_for(other.one(), 1) == bar
