@@ -8,6 +8,7 @@ from msgspec import Struct
 from gapless.model import DAY, Gap, Instrument, Span, Tape
 from gapless.model.times import in_epoch
 from gapless.ports import TapeReader
+from gapless.query.market import overlapping
 
 KINDS = (
     "connected", "disconnected", "connect_failed", "closing", "silent", "rejected", "malformed", "doubled", "repaired",
@@ -70,8 +71,7 @@ def spans_of(
 
 def _cut(reader: TapeReader, tape: Tape, low: int, high: int) -> list[tuple[int, int, Span]]:
     """Give the spans that overlap ids `low` to `high`, with the part of each that lies within."""
-    spans = [span for span in reader.spans(tape.id, low, high) if span.first <= high and span.last >= low]
-    return [(max(span.first, low), min(span.last, high), span) for span in spans]
+    return [(max(s.first, low), min(s.last, high), s) for s in overlapping(reader, tape, low, high)]
 
 
 def _span(tape: Tape, first: int, last: int, span: Span) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from gapless.model.number import plain
 from gapless.model.times import in_epoch
 from gapless.ports import MinuteRow, TapeReader
 from gapless.query.evidence import Reach, gaps_of, happened, reach_of, spans_of
-from gapless.query.footprint import fold_of
-from gapless.query.market import Market
+from gapless.query.market import Market, fold_of, overlapping
 from gapless.query.present import candle_row
 
 
@@ -64,14 +63,14 @@ def _ids(reader: TapeReader, tape: Tape | None, reach: Reach | None) -> dict[str
     """Count the ids of the bar on the primary tape: rows, and voids, which are held without a row."""
     if tape is None or reach is None or reach.first is None or reach.last is None:
         return None
-    spans = reader.spans(tape.id, reach.first, reach.last)
-    vouched = sum(max(0, min(s.last, reach.last) - max(s.first, reach.first) + 1) for s in spans)
+    spans = overlapping(reader, tape, reach.first, reach.last)
+    vouched = sum(min(s.last, reach.last) - max(s.first, reach.first) + 1 for s in spans)
     rows = reader.counts(tape.id, reach.first, reach.last)
     return {"first": reach.first, "last": reach.last, "held": vouched, "rows": rows, "voids": vouched - rows}
 
 
 def _gap(reader: TapeReader, tape: Tape, gap: Gap, epoch: str | None) -> dict[str, Any]:
-    spans = [s for s in reader.spans(tape.id, gap.first, gap.last) if s.first <= gap.last and s.last >= gap.first]
+    spans = overlapping(reader, tape, gap.first, gap.last)
     return {
         "tape": tape.name,
         "first": gap.first,

@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 from gapless.derive.footprint import automatic_ticks_per_row, footprint_of
 from gapless.derive.footprint_settings import DEFAULTS, FootprintSettings
 from gapless.derive.ladder import decode, merge
-from gapless.derive.minutes import fold_minute
 from gapless.errors import BadInput, UnknownName
 from gapless.model import MINUTE, Candle, Instrument, MinuteFold, Proof, State, Tape, Timeframe
 from gapless.model.footprint import Footprint
@@ -17,9 +16,8 @@ from gapless.model.proof import derived
 from gapless.model.times import in_epoch
 from gapless.ports import MinuteRow, TapeReader
 from gapless.query.footprint_rows import BarFootprint, divergence_rows, footprint_object, relate
-from gapless.query.market import Market
+from gapless.query.market import Market, fold_of, overlapping
 
-_END = 2**63 - 1
 _Typical = dict[tuple[str, Timeframe, int, int], tuple[int, int, int]]
 _TYPICAL: WeakKeyDictionary[Market, _Typical] = WeakKeyDictionary()
 
@@ -208,15 +206,8 @@ class _Minutes:
         if not folds:
             return ["store"]
         first, last = min(fold.first_seq for fold in folds), max(fold.last_seq for fold in folds)
-        spans = self.reader.spans(self.tape.id, first, last)
-        return sorted({"store", *(s.evidence.text for s in spans if s.first <= last and s.last >= first)})
-
-
-def fold_of(reader: TapeReader, tape: Tape, row: MinuteRow) -> MinuteFold | None:
-    """Fold a minute from its stored trades."""
-    beyond = reader.minute_from(tape.id, row.start + 2 * MINUTE)
-    rows = reader.trades(tape.id, row.first_seq, beyond.first_seq - 1 if beyond else _END)
-    return fold_minute([trade for trade in rows if row.start <= trade.time < row.start + MINUTE], row.start)
+        spans = overlapping(self.reader, self.tape, first, last)
+        return sorted({"store", *(span.evidence.text for span in spans)})
 
 
 def _bar(

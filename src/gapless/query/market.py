@@ -10,8 +10,21 @@ from gapless.derive.candles import fold, with_missing
 from gapless.derive.judge import candle_of
 from gapless.derive.minutes import fold_minute
 from gapless.errors import UnknownName
-from gapless.model import MINUTE, Bar, Candle, Instrument, Origin, Proof, Span, State, Tape, Timeframe, Trade
-from gapless.ports import TapeReader
+from gapless.model import (
+    MINUTE,
+    Bar,
+    Candle,
+    Instrument,
+    MinuteFold,
+    Origin,
+    Proof,
+    Span,
+    State,
+    Tape,
+    Timeframe,
+    Trade,
+)
+from gapless.ports import MinuteRow, TapeReader
 from gapless.query.answer import CandleAnswer, TradeAnswer
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import without
@@ -57,43 +70,22 @@ class Market:
         began = time.perf_counter()
         newest = self.reader.newest_candle(instrument.id)
         closed_until = newest.start + MINUTE if newest else 0
-        begin, until = self._bounds(instrument.id, timeframe, start, end, last, closed_until)
+        asked, until = _bounds(timeframe, start, end, last, closed_until)
+        begin = max(asked, timeframe.start_of(oldest)) if (oldest := self._oldest(instrument.id)) is not None else until
         minutes = self._minutes(instrument.id, begin, until, basis)
         rows = list(fold(minutes, timeframe))
-        if live:
+        if live and (start is None or start <= timeframe.start_of(closed_until)):
             rows = self._with_forming(instrument.id, timeframe, rows, closed_until, end)
         return CandleAnswer(
             instrument=instrument.id,
             timeframe=timeframe,
             price_digits=instrument.price_digits,
             size_digits=instrument.size_digits,
-            rows=rows[-last:] if last else rows,
+            rows=rows,
             sources=self._sources(instrument.id, begin, until),
-            missing=_missing(minutes, start, end if end is None else min(end, closed_until)),
+            missing=_missing(minutes, begin if start is None or end is None else asked, until),
             elapsed_ms=(time.perf_counter() - began) * 1_000,
         )
-
-    def _bounds(
-        self, instrument: str, timeframe: Timeframe, start: int | None, end: int | None, last: int | None, closed: int
-    ) -> tuple[int, int]:
-        """Give the whole bars that were asked for and have closed, as [begin, until) in ns."""
-        until = timeframe.start_of(closed)
-        if end is not None and end < until:
-            floor = timeframe.start_of(end)
-            until = floor if floor == end else timeframe.end_of(floor)
-        if start is not None:
-            floor = timeframe.start_of(start)
-            begin = floor if floor == start else timeframe.end_of(floor)
-        elif last:
-            begin = until
-            for _ in range(last):
-                begin = timeframe.start_of(begin - 1)
-        else:
-            begin = 0
-        oldest = self._oldest(instrument)
-        if oldest is None:
-            return until, until
-        return max(begin, timeframe.start_of(oldest)), until
 
     def _oldest(self, instrument: str) -> int | None:
         first = self.reader.oldest_candle(instrument)
@@ -106,11 +98,17 @@ class Market:
         if basis == "venue":
             return candles
         primary = self.primary(instrument)
-        folds = {fold.bar.start: fold for fold in self.reader.folds(primary.id, begin, until)} if primary else {}
-        return [
-            _on_tape(candle, folds[candle.start].bar) if candle.start in folds else _off_tape(candle)
-            for candle in candles
-        ]
+        if primary is None:
+            return [_off_tape(candle) for candle in candles]
+        folds = {fold.bar.start: fold for fold in self.reader.folds(primary.id, begin, until)}
+        rows = []
+        for candle in candles:
+            found = folds.get(candle.start)
+            # A fold is stale where digits grew.
+            if found is None and candle.proof and (row := self.reader.minute(primary.id, candle.start)):
+                found = fold_of(self.reader, primary, row)
+            rows.append(_on_tape(candle, found.bar) if found else _off_tape(candle))
+        return rows
 
     def forming(self, instrument: str, start: int) -> Candle | None:
         """Give the forming minute from its trades so far; None when nothing has traded in it."""
@@ -120,12 +118,8 @@ class Market:
         row = self.reader.minute(tape.id, start) if tape else None
         if tape is None or row is None:
             return None
-        rows = self.reader.trades(tape.id, row.first_seq, _END)
-        folded = fold_minute([trade for trade in rows if start <= trade.time < start + MINUTE], start)
-        if folded is None:
-            return None
-        dressed = candle_of(folded.bar, Origin.TAPE, Proof.PARTIAL)
-        return _opened(dressed)
+        folded = fold_of(self.reader, tape, row)
+        return _opened(candle_of(folded.bar, Origin.TAPE, Proof.PARTIAL)) if folded else None
 
     def _with_forming(
         self, instrument: str, timeframe: Timeframe, rows: list[Candle], closed_until: int, end: int | None
@@ -143,7 +137,7 @@ class Market:
         tape = self.bars(instrument)
         if tape is None or begin >= until:
             return ["store"]
-        spans = self.reader.spans(tape.id, begin // MINUTE, until // MINUTE - 1)
+        spans = overlapping(self.reader, tape, begin // MINUTE, until // MINUTE - 1)
         return sorted({"store", *(span.evidence.text for span in spans)})
 
     def trades(self, instrument: Instrument, *, start: int | None = None, end: int | None = None) -> TradeAnswer:
@@ -163,7 +157,7 @@ class Market:
         `since` is the id that was asked for, where the answer is to reach back to it.
         """
         asked = (rows[0].seq if since is None else min(since, rows[0].seq), rows[-1].seq) if rows else (0, -1)
-        spans = self.reader.spans(tape.id, *asked) if rows else []
+        spans = overlapping(self.reader, tape, *asked) if rows else []
         holes = without(asked, spans) if rows else []
         return TradeAnswer(
             instrument=instrument.id,
@@ -186,10 +180,37 @@ class Market:
         return (before.time if before else 0, after.time if after else 0)
 
 
+def fold_of(reader: TapeReader, tape: Tape, row: MinuteRow) -> MinuteFold | None:
+    """Fold a minute from its stored trades."""
+    beyond = reader.minute_from(tape.id, row.start + 2 * MINUTE)
+    rows = reader.trades(tape.id, row.first_seq, beyond.first_seq - 1 if beyond else _END)
+    return fold_minute([trade for trade in rows if row.start <= trade.time < row.start + MINUTE], row.start)
+
+
+def overlapping(reader: TapeReader, tape: Tape, first: int, last: int) -> list[Span]:
+    """List the vouched spans that hold an id from `first` to `last`."""
+    return [span for span in reader.spans(tape.id, first, last) if span.first <= last and span.last >= first]
+
+
+def _bounds(timeframe: Timeframe, start: int | None, end: int | None, last: int | None, closed: int) -> tuple[int, int]:
+    """Give the whole bars that were asked for and have closed, as [begin, until) in ns; begin is 0 without a start."""
+    until = timeframe.start_of(closed)
+    if end is not None and end < until:
+        floor = timeframe.start_of(end)
+        until = floor if floor == end else timeframe.end_of(floor)
+    if start is not None:
+        floor = timeframe.start_of(start)
+        return (floor if floor == start else timeframe.end_of(floor)), until
+    begin = until if last else 0
+    for _ in range(last or 0):
+        begin = timeframe.start_of(begin - 1)
+    return begin, until
+
+
 def _on_tape(candle: Candle, bar: Bar) -> Candle:
     proof = Proof.PARTIAL if candle.proof is Proof.OFFICIAL else candle.proof
     dressed = candle_of(bar, Origin.TAPE, proof, edge=candle.edge, border=candle.border)
-    return dressed if candle.proof else Candle(start=candle.start)
+    return replace(dressed, revision=candle.revision) if candle.proof else Candle(start=candle.start)
 
 
 def _off_tape(candle: Candle) -> Candle:
@@ -210,11 +231,12 @@ def _proof(spans: list[Span], *, whole: bool) -> Proof:
     return Proof.PROVEN if all(span.evidence.name == "STREAM" for span in spans) else Proof.REPAIRED
 
 
-def _missing(minutes: list[Candle], start: int | None, end: int | None) -> list[tuple[int, int]]:
-    """List the times that were asked for and are not held: holes within, and what lies outside."""
+def _missing(minutes: list[Candle], begin: int, until: int) -> list[tuple[int, int]]:
+    """List the times of the closed bars asked for, [begin, until), that are not held: holes, and what lies before."""
     spans: list[tuple[int, int]] = []
-    if start is not None and end is not None and (not minutes or start < minutes[0].start) and start < end:
-        spans.append((start, min(end, minutes[0].start) if minutes else end))
+    held = minutes[0].start if minutes else until
+    if begin < held:
+        spans.append((begin, held))
     for minute in minutes:
         if minute.proof is Proof.MISSING:
             if spans and spans[-1][1] == minute.start:
