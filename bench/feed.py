@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 
 def payloads(count: int) -> list[bytes]:
-    """Make frames: consecutive ids per symbol, 40 ms of market time apart, prices and sizes as the venue writes them."""
+    """Make frames: consecutive ids per symbol, prices and sizes as the venue writes them."""
     frames = []
     symbols = names()
     for number in range(count):
@@ -30,8 +30,9 @@ def payloads(count: int) -> list[bytes]:
         price = 64_000 + (number * 7919) % 997
         frames.append(
             (
-                f'{{"stream":"{symbol.lower()}@aggTrade","data":{{"e":"aggTrade","E":{time + 12},"a":{300_000_000 + seq},'
-                f'"s":"{symbol}","p":"{price}.{number % 10}0","q":"0.{number % 899 + 100}","nq":"0.{number % 899 + 100}",'
+                f'{{"stream":"{symbol.lower()}@aggTrade","data":{{"e":"aggTrade","E":{time + 12},'
+                f'"a":{300_000_000 + seq},"s":"{symbol}","p":"{price}.{number % 10}0",'
+                f'"q":"0.{number % 899 + 100}","nq":"0.{number % 899 + 100}",'
                 f'"f":{521_000_000 + 2 * seq},"l":{521_000_001 + 2 * seq},"T":{time},'
                 f'"m":{"true" if number % 3 else "false"},"st":1}}}}'
             ).encode()

@@ -102,9 +102,8 @@ async def theirs(port: int, count: int) -> None:
 
 def _one(which: str) -> tuple[float, float]:
     """Receive a whole feed in a fresh process; give messages a second and resident MB."""
-    out = subprocess.run(
-        [sys.executable, "-m", "bench.hot", which], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
-    )  # fmt: skip
+    command = [sys.executable, "-m", "bench.hot", which]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     rate, memory = out.stdout.split()
     return float(rate), float(memory)
 

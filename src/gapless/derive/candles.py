@@ -24,10 +24,10 @@ def fold(minutes: Iterable[Candle], timeframe: Timeframe) -> Iterator[Candle]:
     group: list[Candle] = []
     end = 0
     for minute in minutes:
-        if group and minute.start >= end:
-            yield bar_of_minutes(group, timeframe)
+        if minute.start >= end:
+            if group:
+                yield bar_of_minutes(group, timeframe)
             group = []
-        if not group:
             end = timeframe.end_of(timeframe.start_of(minute.start))
         group.append(minute)
     if group:
@@ -38,14 +38,16 @@ def bar_of_minutes(minutes: Sequence[Candle], timeframe: Timeframe) -> Candle:
     """Fold the minutes of one bar: an empty minute adds nothing to its prices, a missing one makes it partial."""
     start = timeframe.start_of(minutes[0].start)
     end = timeframe.end_of(start)
+    short = end - start < timeframe.length
     held = [minute for minute in minutes if minute.proof]
     if not held:
-        return Candle(start=start, short=timeframe.is_short(start))
-    whole = len(held) == (end - start) // MINUTE
-    worst = min(minute.proof for minute in held)
-    proof = worst if whole and worst > Proof.PARTIAL else Proof.PARTIAL
+        return Candle(start=start, short=short)
     traded = [minute for minute in held if minute.state is not State.EMPTY] or held[:1]
+    opened, closed = traded[0], traded[-1]
+    highs = [minute.high for minute in traded if minute.high is not None]
+    lows = [minute.low for minute in traded if minute.low is not None]
     volume = quote = trades = taker = taker_quote = revision = 0
+    worst, forming, venue, edge, border = Proof.PROVEN, minutes[-1].start + MINUTE < end, True, False, False
     for minute in held:
         volume += minute.volume or 0
         quote += minute.quote_volume or 0
@@ -53,26 +55,30 @@ def bar_of_minutes(minutes: Sequence[Candle], timeframe: Timeframe) -> Candle:
         taker += minute.taker_buy_volume or 0
         taker_quote += minute.taker_buy_quote_volume or 0
         revision += minute.revision
-    forming = any(minute.state is State.OPEN for minute in held) or minutes[-1].start + MINUTE < end
-    empty = traded[0].state is State.EMPTY
+        worst = min(worst, minute.proof)
+        forming |= minute.state is State.OPEN
+        venue &= minute.origin is Origin.VENUE
+        edge |= minute.edge
+        border |= minute.border
+    whole = worst > Proof.PARTIAL and len(held) == (end - start) // MINUTE
     return Candle(
         start=start,
-        open=traded[0].open,
-        high=max((m.high for m in traded if m.high is not None), default=None),
-        low=min((m.low for m in traded if m.low is not None), default=None),
-        close=traded[-1].close,
+        open=opened.open,
+        high=max(highs, default=None),
+        low=min(lows, default=None),
+        close=closed.close,
         volume=volume,
         quote_volume=quote,
         trades=trades,
         taker_buy_volume=taker,
         taker_buy_quote_volume=taker_quote,
-        first_seq=traded[0].first_seq,
-        last_seq=traded[-1].last_seq,
-        state=State.OPEN if forming else State.EMPTY if empty else State.TRADED,
-        short=timeframe.is_short(start),
-        origin=Origin.VENUE if all(m.origin is Origin.VENUE for m in held) else Origin.TAPE,
-        proof=proof,
+        first_seq=opened.first_seq,
+        last_seq=closed.last_seq,
+        state=State.OPEN if forming else opened.state,
+        short=short,
+        origin=Origin.VENUE if venue else Origin.TAPE,
+        proof=worst if whole else Proof.PARTIAL,
         revision=revision,
-        edge=any(minute.edge for minute in held),
-        border=any(minute.border for minute in held),
+        edge=edge,
+        border=border,
     )
