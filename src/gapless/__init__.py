@@ -1,1 +1,31 @@
-"""gapless keeps a complete, provable market tape."""
+"""gapless keeps a complete, provable market tape.
+
+`open` reads a store (or a running gapless by its address), `connect` is pushed events and resumes by itself, and
+`Engine` runs a collector in this process. They are loaded when first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Engine", "__version__", "connect", "open"]
+
+if TYPE_CHECKING:
+    from gapless.client import connect
+    from gapless.engine import Engine
+    from gapless.reader import open_market as open
+
+
+def __getattr__(name: str) -> Any:
+    if name == "open":
+        from gapless.reader import open_market
+
+        return open_market
+    if name == "connect":
+        from gapless.client import connect
+
+        return connect
+    if name == "Engine":
+        from gapless.engine import Engine
+
+        return Engine
+    raise AttributeError(f"module 'gapless' has no attribute {name!r}")

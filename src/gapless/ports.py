@@ -134,6 +134,9 @@ class Reads(Protocol):
     def candle_before(self, instrument: str, start: int) -> Candle | None:
         """Give the newest candle with prices before a time."""
 
+    def candle_after(self, instrument: str, start: int) -> Candle | None:
+        """Give the next closed candle after the one that begins at a time."""
+
 
 class Transaction(Reads, Protocol):
     """A transaction in progress: it reads its own writes, and all of them or none are kept."""

@@ -61,7 +61,7 @@ class Status:
             line = collector.pipeline.lines.get(instrument)
             forming = line.minutes.forming(line.forming) if line else None
             if forming:
-                return replace(candle_of(forming.bar(), Origin.TAPE, Proof.PARTIAL), state=State.OPEN)
+                return replace(candle_of(forming.snapshot(), Origin.TAPE, Proof.PARTIAL), state=State.OPEN)
         return None
 
     def connections(self) -> list[dict[str, Any]]:

@@ -207,7 +207,6 @@ def test_a_derived_bar_comes_when_its_last_minute_closes_and_at_each_revision(tm
     play(tmp_path, scene, step=5_000_000_000)
 
 
-@pytest.mark.xfail(reason="the store forgets which commit wrote a candle when the venue's equal bar confirms it")
 def test_a_bar_that_the_venue_confirms_later_is_not_lost_to_who_resumes(tmp_path: Path) -> None:
     async def scene(writer: Writer, world: World, talk: Talk) -> None:
         start = (await talk.subscribe(FIVES))["streams"]

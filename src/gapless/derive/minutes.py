@@ -13,7 +13,7 @@ class Forming:
 
     __slots__ = (
         "cells", "close", "delta", "first_fill", "first_seq", "high", "last_fill", "last_seq", "low", "max_delta",
-        "min_delta", "open", "quote", "start", "taker", "taker_quote", "trades", "volume",
+        "min_delta", "open", "quote", "start", "taker", "taker_quote", "trades", "turn", "volume",
     )  # fmt: skip
 
     def __init__(self, start: int, first: Trade) -> None:
@@ -24,6 +24,7 @@ class Forming:
         self.volume = self.quote = self.taker = self.taker_quote = self.trades = 0
         self.delta = self.min_delta = self.max_delta = 0
         self.cells: dict[int, list[int]] = {}
+        self.turn = 0
 
     def add(self, run: Sequence[Trade]) -> None:
         """Add trades of this minute that follow, in order, those already added."""
@@ -57,6 +58,7 @@ class Forming:
             cell[side + 1] += size
             cell[3] += trade.fills
         last = run[-1]
+        self.turn += 1  # odd while the sums are written back, so that another thread can tell
         self.high, self.low, self.close = high, low, last.price
         self.volume += volume
         self.quote += quote
@@ -66,6 +68,7 @@ class Forming:
         self.delta, self.min_delta, self.max_delta = delta, min_delta, max_delta
         self.last_seq = last.seq
         self.last_fill = last.first_fill + last.fills - 1
+        self.turn += 1
 
     def ladder(self) -> Ladder:
         """Give the volume at each price so far."""
@@ -81,6 +84,14 @@ class Forming:
             min_delta=self.min_delta,
             max_delta=self.max_delta,
         )
+
+    def snapshot(self) -> Bar:
+        """Give the nine values so far, all of one moment, also to another thread than the one that adds."""
+        while True:
+            turn = self.turn
+            bar = self.bar()
+            if turn == self.turn and turn % 2 == 0:
+                return bar
 
     def bar(self) -> Bar:
         """Give the nine values so far."""

@@ -229,6 +229,9 @@ class _Judged:
         fresh = revised(candle, former)
         if fresh is None:
             return None
+        if former is None and self.commit.cause == "repair" and self.tx.candle_after(self.instrument, fresh.start):
+            # It was missing when its time was up: being there now is a change, also to the bars that contain it.
+            fresh = replace(fresh, revision=1)
         kept = former if former and former.revision >= 0 and fresh.revision > former.revision else None
         self.tx.put_candle(self.instrument, fresh, kept, self.commit.cause, self.commit.known_at)
         if former is not None and fresh.revision == former.revision:

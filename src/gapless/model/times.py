@@ -11,6 +11,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+_LATEST = 9_214_646_400 * SECOND  # 2262-01-01: beyond it nanoseconds pass 64 bits
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _RELATIVE = re.compile(r"([+-]?)(\d+)([smhdw])", re.ASCII)
 _DIGITS = re.compile(r"-?\d+", re.ASCII)
@@ -25,7 +26,14 @@ def parse_duration(text: str) -> int:
 
 
 def parse_time(text: str, now: int) -> int:
-    """Read ISO 8601 (no zone: UTC), an epoch by magnitude, `now` or `-6h` as nanoseconds UTC."""
+    """Read ISO 8601 (no zone: UTC), an epoch by magnitude, `now` or `-6h` as nanoseconds UTC, 1970 to 2262."""
+    time = _parsed(text, now)
+    if not 0 <= time < _LATEST:
+        raise BadInput(f"{text!r} lies outside 1970 to 2262")
+    return time
+
+
+def _parsed(text: str, now: int) -> int:
     word = text.strip()
     if word == "now":
         return now

@@ -216,6 +216,10 @@ class Reading:
         """Give the newest candle with prices before a time."""
         return self._candle(instrument, "start < ? AND close IS NOT NULL ORDER BY start DESC", (start,))
 
+    def candle_after(self, instrument: str, start: int) -> Candle | None:
+        """Give the next closed candle after the one that begins at a time."""
+        return self._candle(instrument, "start > ? AND revision >= 0 ORDER BY start", (start,))
+
     def oldest_candle(self, instrument: str) -> Candle | None:
         """Give the oldest closed candle."""
         return self._candle(instrument, "revision >= 0 ORDER BY start", ())
@@ -281,7 +285,7 @@ class Reading:
 
     def log_span(self) -> tuple[int, int]:
         """Give the oldest and newest commit number of the log, (0, 0) when it is empty."""
-        oldest, newest = self.one("SELECT min(number), max(number) FROM log")
+        oldest, newest = self.one("SELECT (SELECT min(number) FROM log), (SELECT max(number) FROM log)")
         return (oldest or 0, newest or 0)
 
     def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:

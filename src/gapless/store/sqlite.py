@@ -213,11 +213,16 @@ class SqliteStore(Reading):
                 (scale.key, former.start, former.revision, self.number, known_at, cause,
                  _PACK.encode(plain_candle(former)), scale.key, former.start),
             )  # fmt: skip
+        # The same revision rewritten (its bar is now the venue's) was known since the commit that brought it.
+        since = self.one(
+            "SELECT written FROM candle WHERE instrument = ? AND resolution = 1 AND start = ? AND revision = ?",
+            (scale.key, candle.start, candle.revision),
+        )
         values = candle_params(candle, scale.unit)
         marks = ", ".join("?" * (len(values) + 3))
         self.connection.execute(
             f"INSERT OR REPLACE INTO candle (instrument, resolution, {CANDLE}, written) VALUES ({marks})",  # noqa: S608
-            (scale.key, 1, *values, self.number),
+            (scale.key, 1, *values, since[0] if since else self.number),
         )
 
     def put_gap(self, gap: Gap) -> None:
