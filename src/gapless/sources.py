@@ -143,11 +143,11 @@ class ServedSource:
     def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
         """Ask by HTTP, and go on to the end of a range."""
         asked = {name: value for name, value in parameters.items() if value is not None and name != "single"}
-        if what in ("candles", "trades") and not asked.keys() & {"start", "last"}:
+        if what in ("candles", "trades", "footprint") and not asked.keys() & {"start", "last"}:
             asked["start"] = 0
         answer = self._get(what, asked)
         while answer.get("next") is not None:
-            onwards = {"start": answer["next"]} if what == "candles" else {"first": answer["next"]}
+            onwards = {"first": answer["next"]} if what == "trades" else {"start": answer["next"]}
             answer = _continued(answer, self._get(what, asked | onwards))
         return answer
 
