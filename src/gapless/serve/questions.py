@@ -3,7 +3,7 @@
 import time
 
 from gapless.errors import BadInput
-from gapless.model import DAY, Grid, Timeframe, parse_time, parse_timeframe
+from gapless.model import Grid, Timeframe, parse_time, parse_timeframe
 from gapless.query.market import Basis
 
 MOST_BARS = 5_000
@@ -11,7 +11,6 @@ MOST_FOOTPRINTS = 500
 MOST_MINUTES = 500_000  # that one answer folds
 MOST_TRADES = 10_000
 MOST_GAPS = 10_000
-LATEST = 2**63 - 1 - 14 * DAY  # so that the end of any bar is still a time
 
 
 def timeframe_of(text: str, grid: str) -> Timeframe:
