@@ -9,10 +9,14 @@ from gapless.tape.coverage import Coverage, Range
 
 
 class Arrival(Struct):
-    """What a batch of events brought: rows to keep, ranges now vouched for, and what was wrong with it."""
+    """What a batch of events brought: rows to keep, ranges now vouched for, and what was wrong with it.
+
+    `newest` is the event of the highest id among those that are new, also where it is no row; None without any.
+    """
 
     rows: list[Trade]
     vouched: list[Range]
+    newest: Trade | None
     doubled: int = 0
     in_order: bool = True
 
@@ -38,7 +42,7 @@ class Sequence:
         if first == self.next and last - first + 1 == len(run) and _unbroken(run, first):
             self.next = last + 1
             self.coverage.add(first, last, Evidence.STREAM)
-            return Arrival(_traded(run), [(first, last)])
+            return Arrival(_traded(run), [(first, last)], run[-1])
         return self._sort_out(run)
 
     def _sort_out(self, run: list[Trade]) -> Arrival:
@@ -59,7 +63,7 @@ class Sequence:
             coverage.add(first, last, Evidence.STREAM)
         if rows:
             self.next = max(self.next or 0, rows[-1].seq + 1)
-        return Arrival(_traded(rows), vouched, len(run) - len(rows), in_order)
+        return Arrival(_traded(rows), vouched, rows[-1] if rows else None, len(run) - len(rows), in_order)
 
     def fill(self, rows: Rows[Trade], vouched: Range, evidence: Evidence) -> Arrival:
         """Take a page that vouches for a range of ids; rows already held are left out."""
@@ -68,7 +72,7 @@ class Sequence:
         new = [trade for trade in rows if first <= trade.seq <= last and trade.seq not in coverage]
         coverage.add(first, last, evidence)
         self.next = max(self.next or 0, last + 1)
-        return Arrival(_traded(new), [vouched], len(rows) - len(new), in_order=False)
+        return Arrival(_traded(new), [vouched], new[-1] if new else None, len(rows) - len(new), in_order=False)
 
 
 def _unbroken(run: list[Trade], first: int) -> bool:
