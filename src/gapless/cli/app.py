@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import typer
 from typer.exceptions import TyperException
 
-from gapless.cli import audit, backfill, candles, demo, importing, instruments, sim, status, trades
+from gapless.cli import audit, backfill, candles, demo, explain, footprint, importing, instruments, sim, status, trades
 from gapless.cli import run as running
 from gapless.errors import BadInput, CouldNot, GaplessError
 
@@ -32,7 +32,9 @@ app.command()(backfill.backfill)
 app.command("import")(importing.import_files)
 app.command()(candles.candles)
 app.command()(trades.trades)
+app.command()(footprint.footprint)
 app.command()(audit.audit)
+app.command()(explain.explain)
 app.command()(instruments.instruments)
 app.command()(status.status)
 app.command()(status.book)

@@ -40,9 +40,9 @@ def candles(
     from gapless.adapters import open_store
     from gapless.cli.output import write_rows
     from gapless.errors import BadInput
-    from gapless.model import parse_timeframe
+    from gapless.model import Proof, parse_timeframe
     from gapless.query.market import Market
-    from gapless.query.present import CANDLE_COLUMNS, candle_rows, listing
+    from gapless.query.present import CANDLE_COLUMNS, candle_decimals, candle_rows, listing
 
     frame = parse_timeframe(timeframe, one_of(grid, "--grid", ("midnight", "epoch")))  # type: ignore[arg-type]
     one_of(basis, "--basis", ("venue", "tape"))
@@ -59,8 +59,14 @@ def candles(
         end=until,
         last=last,
         basis=basis,  # type: ignore[arg-type]
-        live=live,  # type: ignore[arg-type]
+        live=live,
     )
-    rows = list(candle_rows(answer, epoch=epoch))
-    write_rows(CANDLE_COLUMNS, rows, form=format, output=output, wrapped=listing(answer, rows, epoch=epoch))
-    return 1 if answer.missing else 0
+    write_rows(
+        CANDLE_COLUMNS,
+        candle_rows(answer, epoch=epoch),
+        form=format,
+        output=output,
+        wrap=lambda rows: listing(answer, rows, epoch=epoch),
+        decimals=candle_decimals(answer.price_digits, answer.size_digits),
+    )
+    return 1 if any(row.proof is Proof.MISSING for row in answer.rows) else 0

@@ -1,7 +1,7 @@
 """Prints rows in the format asked for."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,19 +19,24 @@ def write_rows(
     *,
     form: str,
     output: Path | None,
-    wrapped: dict[str, Any] | None = None,
+    wrap: Callable[[Iterable[dict[str, Any]]], dict[str, Any]] | None = None,
+    decimals: dict[str, int] | None = None,
 ) -> None:
-    """Write rows as a table, CSV, JSON or Parquet; `wrapped` is the JSON object that carries them."""
+    """Write rows as a table, CSV, JSON or Parquet.
+
+    `wrap` makes the JSON object that carries the rows; `decimals` gives the digits of the columns that are
+    decimal numbers, which Parquet keeps as such.
+    """
     if form not in FORMATS:
         raise BadInput(f"--format: {form!r} is not allowed; allowed are {', '.join(FORMATS)}")
     if form == "parquet":
-        _parquet(columns, rows, output)
+        _parquet(columns, rows, output, decimals or {})
         return
     with _target(output) as out:
         if form == "csv":
             out.writelines(line + "\n" for line in csv_lines(columns, rows))
         elif form == "json":
-            out.write(msgspec.json.encode(wrapped if wrapped is not None else list(rows)).decode() + "\n")
+            out.write(msgspec.json.encode(wrap(rows) if wrap else list(rows)).decode() + "\n")
         else:
             _table(columns, rows, out)
 
@@ -70,13 +75,25 @@ def _shown(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _parquet(columns: Sequence[str], rows: Iterable[dict[str, Any]], output: Path | None) -> None:
+def _parquet(
+    columns: Sequence[str], rows: Iterable[dict[str, Any]], output: Path | None, decimals: dict[str, int]
+) -> None:
     import polars
 
     if output is None:
         raise BadInput("--format parquet needs --output FILE")
-    table = list(rows)
-    frame = polars.DataFrame({column: [row[column] for row in table] for column in columns})
+    values: dict[str, list[Any]] = {column: [] for column in columns}
+    for row in rows:
+        for column in columns:
+            values[column].append(row[column])
+    frame = polars.DataFrame(values).with_columns(
+        *(polars.col(column).cast(polars.Decimal(38, digits)) for column, digits in decimals.items()),
+        *(
+            polars.col(column).str.to_datetime(time_unit="ns", time_zone="UTC")
+            for column in ("start", "time", "received")
+            if column in values and all(isinstance(value, str) for value in values[column])
+        ),
+    )
     try:
         frame.write_parquet(output)
     except OSError as error:

@@ -42,6 +42,12 @@ def trades(
     market = Market(open_store(store, environment=environment(env), readonly=True))
     answer = market.trades(market.instrument(instrument), start=begin, end=until)
     columns = (*TRADE_COLUMNS, "received") if received else TRADE_COLUMNS
-    rows = list(trade_rows(answer, epoch=epoch, received=received))
-    write_rows(columns, rows, form=format, output=output, wrapped=listing(answer, rows, epoch=epoch))
+    write_rows(
+        columns,
+        trade_rows(answer, epoch=epoch, received=received),
+        form=format,
+        output=output,
+        wrap=lambda rows: listing(answer, rows, epoch=epoch),
+        decimals={"price": answer.price_digits, "size": answer.size_digits},
+    )
     return 1 if answer.missing else 0

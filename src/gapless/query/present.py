@@ -44,6 +44,13 @@ def candle_row(candle: Candle, price_digits: int, size_digits: int, *, epoch: st
     }
 
 
+def candle_decimals(price_digits: int, size_digits: int) -> dict[str, int]:
+    """Give the digits of the decimal columns of candles."""
+    prices = dict.fromkeys(("open", "high", "low", "close"), price_digits)
+    sizes = dict.fromkeys(("volume", "taker_buy_volume"), size_digits)
+    return prices | sizes | dict.fromkeys(("quote_volume", "taker_buy_quote_volume"), price_digits + size_digits)
+
+
 def _text(value: int | None, digits: int) -> str | None:
     return None if value is None else plain(value, digits)
 
