@@ -330,7 +330,7 @@ def test_a_reader_sees_each_commit_whole_while_it_is_written(tmp_path):
 
 def test_digits_that_grow_in_another_process_do_not_falsify_an_open_reader(tmp_path):
     book = Book(path=str(tmp_path / "grown.db"))
-    book.trades([trade(0, -SECOND), *ROWS])
+    book.trades([trade(0, -SECOND), *(replace(row, price=row.price * 1_000, size=row.size * 1_000) for row in ROWS)])
     with gapless.open(book.store.path) as market:
         before = market.candles(ID, "1m", last=5)
         (known,) = book.store.instruments()

@@ -45,6 +45,13 @@ class Reading:
         self._environment = environment
         self._scales: dict[str, Scale] = {}
         self._tapes: dict[int, Scale] = {}
+        self._seen = 0
+
+    def freshen(self) -> None:
+        """Forget what was remembered where somebody else has written since: digits may have grown."""
+        if (version := self.version()) != self._seen:
+            self._seen = version
+            self.forget()
 
     def forget(self) -> None:
         """Forget what was remembered of instruments and tapes: somebody changed them."""
@@ -71,6 +78,8 @@ class Reading:
 
     def scale(self, instrument: str) -> Scale:
         """Give the key and digits of an instrument."""
+        if not self.connection.in_transaction:
+            self.freshen()
         known = self._scales.get(instrument)
         if known is None:
             row = self.one(
@@ -85,6 +94,8 @@ class Reading:
 
     def scale_of(self, tape: int) -> Scale:
         """Give the scale of the instrument of a tape."""
+        if not self.connection.in_transaction:
+            self.freshen()
         known = self._tapes.get(tape)
         if known is None:
             row = self.one("SELECT name FROM instrument JOIN tape ON tape.instrument = instrument.id WHERE tape.id = ?",
@@ -127,7 +138,7 @@ class Reading:
         rows = self.connection.execute(
             "SELECT first, last, evidence FROM coverage WHERE tape = ? AND first <= ? AND first >= coalesce("
             "(SELECT max(first) FROM coverage WHERE tape = ? AND first <= ?), ?) ORDER BY first",
-            (tape, last + 1, tape, first, first),
+            (tape, last + 1, tape, first - 1, first),
         )
         return [Span(a, b, _EVIDENCE[e]) for a, b, e in rows if b >= first - 1]
 

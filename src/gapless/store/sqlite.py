@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,9 +34,6 @@ def connect(path: str, *, readonly: bool) -> sqlite3.Connection:
             connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA mmap_size = 1073741824")
-        if not readonly:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
         return connection
     except sqlite3.Error as error:
         raise StoreError(f"the store {path} cannot be opened: {error}") from error
@@ -69,6 +66,7 @@ class SqliteStore(Reading):
         with self._lock:
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
+                self.freshen()
                 self._number = self._item = 0
                 try:
                     result = work(self)
@@ -252,18 +250,49 @@ def _insert_trades(rows: int) -> str:
 
 
 def _migrate(connection: sqlite3.Connection, path: str, *, readonly: bool) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection, path)
+    if readonly and version < len(MIGRATIONS):
+        raise StoreError(f"the store {path} has the old schema {version}; open it once with `gapless run` or `import`")
+    if readonly:
+        return
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    while version < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if (now := _version(connection, path)) == version:  # else another process migrated it meanwhile
+                for statement in _statements(MIGRATIONS[version]):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+                now = version + 1
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        version = now
+
+
+def _version(connection: sqlite3.Connection, path: str) -> int:
+    """Give the schema of a store; what is none, or newer than we are, is refused before anything is written."""
+    asked = "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+    version, tables = connection.execute(asked).fetchone()
     if version > len(MIGRATIONS):
         raise StoreError(
             f"the store {path} has schema {version} and this gapless knows up to {len(MIGRATIONS)}; "
             "a newer gapless wrote it and must open it"
         )
-    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+    if version == 0 and tables:
         raise StoreError(f"{path} is a database of something else; a store of gapless is wanted")
-    if readonly and version < len(MIGRATIONS):
-        raise StoreError(f"the store {path} has the old schema {version}; open it once with `gapless run` or `import`")
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {number}; COMMIT;")
+    return int(version)
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _explained(error: sqlite3.OperationalError, path: str) -> StoreError:
