@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -71,7 +72,8 @@ class View:
             Text(f"faults so far: {faults}"),
         ]
         bar = ProgressBar(total=self._limit, completed=min(elapsed, self._limit), width=60) if self._limit else Text("")
-        return Group(*lines, bar, table)
+        padded = Padding(bar, (0, 0, 1, 0))
+        return Group(*lines, padded, table)
 
 
 def _line(state: dict[str, Any], status: dict[str, Any], elapsed: float) -> str:
@@ -95,7 +97,7 @@ def summary(result: dict[str, Any]) -> str:
         f"missing {result['missing']}, doubled {result['duplicated']}, altered {result['altered']}, "
         f"gaps open {result['gaps_open']}; ids repaired {result['repaired']:,}",
         "faults    " + (", ".join(f"{n} {kind}" for kind, n in result["faults"].items() if n) or "none"),
-        f"REST      {rest['requests']} requests, weight {rest['weight']} (most in a minute {rest['max_weight_minute']}), "
+        f"REST      {rest['requests']} requests, weight {rest['weight']}, most in a minute {rest['max_weight_minute']}; "
         f"{rest['refused']} refused, bans {rest['bans']}, bans we caused {rest['bans_caused']}, "
         f"sent while banned {rest['while_banned']}",
     ]
