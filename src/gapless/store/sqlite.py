@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ R = TypeVar("R")
 _PACK = msgspec.msgpack.Encoder()
 _CHUNKS = (1_000, 100, 10, 1)
 _TRADE_COLUMNS = 9
+_TRIES = 200
 
 
 def connect(path: str, *, readonly: bool) -> sqlite3.Connection:
@@ -255,7 +257,7 @@ def _migrate(connection: sqlite3.Connection, path: str, *, readonly: bool) -> No
         raise StoreError(f"the store {path} has the old schema {version}; open it once with `gapless run` or `import`")
     if readonly:
         return
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     while version < len(MIGRATIONS):
         connection.execute("BEGIN IMMEDIATE")
@@ -270,6 +272,18 @@ def _migrate(connection: sqlite3.Connection, path: str, *, readonly: bool) -> No
             connection.execute("ROLLBACK")
             raise
         version = now
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log; two processes that switch it on at once do not wait by themselves."""
+    for attempt in range(_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if attempt == _TRIES - 1:
+                raise
+            time.sleep(0.02)
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:
