@@ -97,7 +97,7 @@ def summary(result: dict[str, Any]) -> str:
         f"missing {result['missing']}, doubled {result['duplicated']}, altered {result['altered']}, "
         f"gaps open {result['gaps_open']}; ids repaired {result['repaired']:,}",
         "faults    " + (", ".join(f"{n} {kind}" for kind, n in result["faults"].items() if n) or "none"),
-        f"REST      {rest['requests']} requests, weight {rest['weight']}, most in a minute {rest['max_weight_minute']}; "
+        f"REST      {rest['requests']} requests, weight {rest['weight']}, a minute's most {rest['max_weight_minute']}; "
         f"{rest['refused']} refused, bans {rest['bans']}, bans we caused {rest['bans_caused']}, "
         f"sent while banned {rest['while_banned']}",
     ]
