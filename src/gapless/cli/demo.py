@@ -34,7 +34,8 @@ def demo(
     """Watch gapless collect a hostile market, lose nothing, and prove it; exit status 0 only when it did."""
     import asyncio
 
-    from gapless.demo.show import Plan, show
+    from gapless.demo.plan import Plan
+    from gapless.demo.show import show
 
     files = [*(capture or ()), *(more or ())]
     plan = Plan(

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,8 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from gapless.demo.show import Plan
+from gapless.demo.plan import Plan
 
 _EVERY = 10.0
 
@@ -20,7 +19,7 @@ _EVERY = 10.0
 class View:
     """Shows connections, rates, gaps and budget while a demonstration runs."""
 
-    def __init__(self, plan: "Plan", limit: float | None) -> None:
+    def __init__(self, plan: Plan, limit: float | None) -> None:
         self._silent = plan.json
         self._limit = limit
         self._console = Console()
