@@ -28,6 +28,25 @@ class Hooks(Struct, frozen=True):
     arrived: Callable[[], None]
 
 
+class _Attempt:
+    """What one socket tells; a socket that was left may still speak, and must not be taken for its successor."""
+
+    def __init__(self, connection: "Connection", session: Session) -> None:
+        self.over = asyncio.Event()
+        self.session = session
+        self._connection = connection
+
+    def batch(self, frames: list[bytes], received: int) -> None:
+        """Take the text frames of one wake-up."""
+        self._connection.batch(frames, received, self.session)
+
+    def closed(self, code: int, reason: str) -> None:
+        """Learn that the socket is gone."""
+        if not self.over.is_set():
+            self._connection.closed(code, reason)
+            self.over.set()
+
+
 class Connection:
     """A group of streams on one socket. It reconnects at once, then with capped backoff and full jitter."""
 
@@ -52,13 +71,21 @@ class Connection:
         self._hooks = hooks
         self._watch = watch
         self._socket: Socket | None = None
-        self._over: asyncio.Event = asyncio.Event()
         self._paused = False
-        self.session = self._new_session()
+        self._attempt = self._new_attempt()
 
-    def _new_session(self) -> Session:
+    def _new_attempt(self) -> _Attempt:
         streams = self._venue.streams
-        return Session(self.streams, subscribe=streams.subscribe, unsubscribe=streams.unsubscribe, watch=self._watch)
+        session = Session(
+            self.streams, subscribe=streams.subscribe, unsubscribe=streams.unsubscribe, watch=self._watch,
+            flowed=self._pipeline.flowed,
+        )  # fmt: skip
+        return _Attempt(self, session)
+
+    @property
+    def session(self) -> Session:
+        """The subscriptions of the socket that stands, or stood last."""
+        return self._attempt.session
 
     @property
     def up(self) -> bool:
@@ -86,54 +113,52 @@ class Connection:
                 await self._clock.sleep(int(random.uniform(0, top)))  # noqa: S311
 
     async def _once(self) -> None:
-        self._over = asyncio.Event()
-        self.session = session = self._new_session()
+        self._attempt = attempt = self._new_attempt()
+        session, over = attempt.session, attempt.over
         try:
-            socket = await self._sockets.connect(self._url, self)
+            socket = await self._sockets.connect(self._url, attempt)
             self._socket = socket
             self.connects += 1
             self.opened_at = self._clock.monotonic()
             self._hooks.note("connected", self.name, streams=len(self.streams))
             if self._paused:
                 socket.pause()
-            if not self._over.is_set():
+            if not over.is_set():
                 self._act(session.opened(self._clock.monotonic()))
-            while not self._over.is_set():
+            while not over.is_set():
                 try:
                     async with asyncio.timeout(_TICK / 1e9):
-                        await self._over.wait()
+                        await over.wait()
                 except TimeoutError:
                     self._act(session.ticked(self._clock.monotonic()))
         finally:
             session.closed()
+            over.set()
             if self._socket is not None:
                 leaving, self._socket = self._socket, None
                 leaving.close(1000, "")
 
-    def batch(self, frames: list[bytes], received: int) -> None:
-        """Take the frames of one wake-up."""
+    def batch(self, frames: list[bytes], received: int, session: Session) -> None:
+        """Take the frames of one wake-up of a socket with its session."""
         mono = self._clock.monotonic()
         self.frames += len(frames)
         self._hooks.record(self.name, frames, received)
         grouped = self._venue.streams.group(frames)
         if grouped.controls:
-            for stream in self.session.replied(grouped.controls, mono):
-                self.rejected[stream.name] = self.session.subscriptions[stream.name].reason
+            for stream in session.replied(grouped.controls, mono):
+                self.rejected[stream.name] = session.subscriptions[stream.name].reason
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=self.rejected[stream.name])
-        for raw in grouped.malformed:
+        for name, run in grouped.runs.items():
+            session.delivered(name, len(run), mono)
+        for raw in (*grouped.malformed, *self._pipeline.batch(grouped.runs, received, mono)):
             self.malformed += 1
             self._hooks.note("malformed", self.name, frame=raw[:2_000].decode(errors="replace"))
-        for name, run in grouped.runs.items():
-            self.session.delivered(name, len(run), mono)
-        self._pipeline.batch(grouped.runs, received, mono)
         self._hooks.arrived()
 
     def closed(self, code: int, reason: str) -> None:
         """Learn that the socket is gone."""
-        if self._socket is not None:
-            self.last_close = (code, reason)
-            self._hooks.note("disconnected", self.name, code=code, reason=reason)
-        self._over.set()
+        self.last_close = (code, reason)
+        self._hooks.note("disconnected", self.name, code=code, reason=reason)
 
     def silent(self, stream: Stream) -> None:
         """Learn from a probe that a stream is acknowledged and silent."""
@@ -156,4 +181,4 @@ class Connection:
             elif isinstance(action, Close):
                 self.last_close = (action.code, action.reason)
                 self._hooks.note("closing", self.name, reason=action.reason)
-                self._over.set()
+                self._attempt.over.set()

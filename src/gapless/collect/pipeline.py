@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from gapless.collect.books import scale_of
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
@@ -10,11 +12,15 @@ from gapless.derive.judge import LATENESS
 from gapless.errors import BadNumber
 from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
 from gapless.model.book import DepthDiff
+from gapless.model.number import INT64
 from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
 
 _BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later it is read by REST
 _EXTRAPOLATE = 2 * SECOND  # how far beyond the last event the venue's clock is believed to have run
+
+# A number of too many digits, or an event of another kind than its stream's.
+_MISFITS = (BadNumber, AttributeError, TypeError)
 
 Fast = Callable[[str, list[Trade]], None]
 
@@ -35,16 +41,22 @@ class Pipeline:
         self.malformed = 0
         self.clock = VenueClock()
         self.depth: Callable[[str, DepthDiff], None] = lambda instrument, diff: None
-        self._resume_within = resume_within
+        self.resume_within = resume_within
         self._fast = fast
         self._streams: dict[str, Stream] = {}
+        self._flowed: dict[str, int] = {}
 
     def watch(self, streams: list[Stream]) -> None:
         """Learn which streams carry what."""
         self._streams.update({stream.name: stream for stream in streams})
 
-    def batch(self, runs: dict[str, list[Any]], received: int, mono: int) -> None:
-        """Take the runs of one batch; an event that does not fit its tape is counted and leaves a hole."""
+    def flowed(self, instrument: str) -> int:
+        """Give the monotonic ns at which trades of an instrument last came, 0 before any did."""
+        return self._flowed.get(instrument, 0)
+
+    def batch(self, runs: dict[str, list[Any]], received: int, mono: int) -> list[bytes]:
+        """Take the runs of one batch; give the events that do not fit their tape, which leave holes."""
+        odd: list[bytes] = []
         for name, run in runs.items():
             stream = self._streams.get(name)
             if stream is None:
@@ -52,26 +64,60 @@ class Pipeline:
             self.messages += len(run)
             line = self.lines[stream.instrument]
             try:
-                self._take(stream, line, run, received, mono)
-            except BadNumber:
-                self.malformed += len(run)
+                values = self._read(stream, line, run, received)
+            except _MISFITS:
+                values, misfits = self._read_each(stream, line, run, received)
+                odd += misfits
+            if values:
+                self._take(stream, line, values, mono)
+        self.malformed += len(odd)
+        return odd
 
-    def _take(self, stream: Stream, line: Line, run: list[Any], received: int, mono: int) -> None:
-        kind = stream.kind
+    def _read(self, stream: Stream, line: Line, run: list[Any], received: int) -> list[Any]:
+        """Read a run into values, all of it or none."""
+        streams, kind = self.venue.streams, stream.kind
         if line.trades and kind == line.trades.tape.kind:
-            rows = self.venue.streams.trades(run, line.trades.tape, received)
-            self.clock.saw(rows[-1].time, mono)
-            self._trades(line, line.trades, rows)
-        elif kind == "bars" and line.bars:
-            self._bars(line, line.bars, self.venue.streams.bars(run, line.bars.tape), mono)
-        elif kind == "ticker":
-            self.tickers[stream.instrument] = self.venue.streams.ticker(run[-1], stream.instrument)
-        elif kind == "quote":
-            self.quotes[stream.instrument] = self.venue.streams.quote(run[-1], stream.instrument)
-        elif kind == "depth":
+            rows = streams.trades(run, line.trades.tape, received)
+            if not 0 <= rows[-1].time <= INT64:
+                raise BadNumber(f"the time {rows[-1].time} ns of {stream.name} does not fit into 64 bits")
+            return rows
+        if kind == "bars" and line.bars:
+            return streams.bars(run, line.bars.tape)
+        if kind == "ticker":
+            return [streams.ticker(run[-1], stream.instrument)]
+        if kind == "quote":
+            return [streams.quote(run[-1], stream.instrument)]
+        if kind == "depth":
             tape = scale_of(line.instrument)
-            for event in run:
-                self.depth(stream.instrument, self.venue.streams.depth(event, tape))
+            return [streams.depth(event, tape) for event in run]
+        return []
+
+    def _read_each(self, stream: Stream, line: Line, run: list[Any], received: int) -> tuple[list[Any], list[bytes]]:
+        """Read what can be read of a run in which something does not fit; give the rest as JSON."""
+        values: list[Any] = []
+        odd: list[bytes] = []
+        for event in run:
+            try:
+                values += self._read(stream, line, [event], received)
+            except _MISFITS:
+                odd.append(msgspec.json.encode({"stream": stream.name, "data": event}))
+        return values, odd
+
+    def _take(self, stream: Stream, line: Line, values: list[Any], mono: int) -> None:
+        kind, name = stream.kind, stream.instrument
+        if line.trades and kind == line.trades.tape.kind:
+            self.clock.saw(values[-1].time, mono)
+            self._flowed[name] = mono
+            self._trades(line, line.trades, values)
+        elif kind == "bars" and line.bars:
+            self._bars(line, line.bars, values, mono)
+        elif kind == "ticker":
+            self.tickers[name] = values[-1]
+        elif kind == "quote":
+            self.quotes[name] = values[-1]
+        elif kind == "depth":
+            for diff in values:
+                self.depth(name, diff)
 
     def _trades(self, line: Line, track: Track, rows: list[Trade]) -> None:
         arrival = track.sequence.append(rows)
@@ -79,11 +125,11 @@ class Pipeline:
         if not arrival.vouched:
             return
         first = arrival.vouched[0][0]
-        track.begin(first, rows[0].time, within=self._resume_within)
+        track.begin(first, rows[0].time, within=self.resume_within)
         for span in arrival.vouched:
             self.pending.vouch(track.tape, *span, Evidence.STREAM)
-        last = rows[-1] if arrival.in_order and not arrival.doubled else max(rows, key=_seq)
-        track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
+        if last := arrival.newest:
+            track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._keep(line, track, arrival.rows, in_order=arrival.in_order)
         if arrival.rows:
             self._fast(line.instrument.id, arrival.rows)
@@ -113,7 +159,7 @@ class Pipeline:
         for bar, closed, time in events:
             self.clock.saw(time, mono)
             number = bar.start // MINUTE
-            track.begin(number, bar.start, within=self._resume_within)
+            track.begin(number, bar.start, within=self.resume_within)
             if not closed:
                 continue
             # A bar that came before its trades waits; the clock closes it.
@@ -134,7 +180,7 @@ class Pipeline:
         if track is None:
             return
         if track.begins is None:
-            track.begin(vouched[0], rows[0].time if rows else self.clock.now(0), within=self._resume_within)
+            track.begin(vouched[0], rows[0].time if rows else self.clock.now(0), within=self.resume_within)
         arrival = track.sequence.fill(rows, vouched, evidence)
         self.pending.vouch(track.tape, *vouched, evidence)
         newest = rows[-1] if rows else None
@@ -202,11 +248,16 @@ class VenueClock:
     def __init__(self) -> None:
         self._time = 0
         self._mono = 0
+        self._asked = 0
 
     def saw(self, time: int, mono: int) -> None:
         """Learn a time of the venue's, ns UTC, at a monotonic ns of ours."""
         if time > self._time:
             self._time, self._mono = time, mono
+
+    def asked(self, mono: int) -> None:
+        """Learn that the venue was asked for its time, whatever it said."""
+        self._asked = mono
 
     def now(self, mono: int) -> int:
         """Give the venue's time, ns UTC; 0 while nothing is known."""
@@ -216,9 +267,5 @@ class VenueClock:
 
     @property
     def silent_since(self) -> int:
-        """The monotonic ns of the last event."""
-        return self._mono
-
-
-def _seq(trade: Trade) -> int:
-    return trade.seq
+        """The monotonic ns of the last event, or of the last question for the time."""
+        return max(self._mono, self._asked)

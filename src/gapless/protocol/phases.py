@@ -32,7 +32,7 @@ CONNECTION: dict[Phase, frozenset[Phase]] = {
 SUBSCRIPTION: dict[Subscribed, frozenset[Subscribed]] = {
     Subscribed.WANTED: frozenset({Subscribed.PENDING}),
     # Data may overtake the acknowledgement.
-    Subscribed.PENDING: frozenset({Subscribed.CONFIRMED, Subscribed.LIVE, Subscribed.REJECTED}),
+    Subscribed.PENDING: frozenset({Subscribed.CONFIRMED, Subscribed.LIVE, Subscribed.REJECTED, Subscribed.WANTED}),
     Subscribed.CONFIRMED: frozenset({Subscribed.LIVE, Subscribed.PENDING, Subscribed.WANTED}),
     Subscribed.LIVE: frozenset({Subscribed.LIVE, Subscribed.PENDING, Subscribed.WANTED}),
     Subscribed.REJECTED: frozenset(),

@@ -76,7 +76,12 @@ class Subscription(Struct):
 
 
 class Session:
-    """The subscriptions of one connection: sent, confirmed, live, rejected, silent."""
+    """The subscriptions of one connection: sent, confirmed, live, rejected, silent.
+
+    `flowed` says when trades of an instrument last came, on whatever connection: bars, tickers, quotes and depth
+    follow them. A message that is refused is asked again in halves, one message a tick, until the names that the
+    venue does not like stand alone.
+    """
 
     def __init__(
         self,
@@ -85,13 +90,16 @@ class Session:
         subscribe: Callable[[Sequence[str], int], str],
         unsubscribe: Callable[[Sequence[str], int], str],
         watch: Watch,
+        flowed: Callable[[str], int] = lambda instrument: 0,
     ) -> None:
         self.phase = Phase.IDLE
         self.subscriptions = {stream.name: Subscription(stream) for stream in streams}
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
         self._watch = watch
+        self._flowed = flowed
         self._requests: dict[int, list[str]] = {}
+        self._parts: list[list[str]] = []
         self._next = 1
 
     def opened(self, now: int) -> list[Action]:
@@ -108,15 +116,29 @@ class Session:
         """Match replies to what was asked; give the streams that were rejected."""
         rejected: list[Stream] = []
         for control in controls:
-            for name in self._requests.pop(control.id or 0, ()):
+            names = self._requests.pop(control.id or 0, [])
+            if control.error is not None and len(names) > 1:
+                self._halve(names, now)
+                continue
+            for name in names:
                 subscription = self.subscriptions[name]
                 if control.error is not None:
+                    if subscription.phase is not Subscribed.PENDING:
+                        continue
                     subscription.moves(Subscribed.REJECTED, now)
                     subscription.reason = control.error
                     rejected.append(subscription.stream)
                 elif subscription.phase is Subscribed.PENDING:
                     subscription.moves(Subscribed.CONFIRMED, now)
         return rejected
+
+    def _halve(self, names: list[str], now: int) -> None:
+        """Put the names of a refused message back, to be asked for in two messages."""
+        back = [name for name in names if self.subscriptions[name].phase is Subscribed.PENDING]
+        for name in back:
+            self.subscriptions[name].moves(Subscribed.WANTED, now)
+        middle = (len(back) + 1) // 2
+        self._parts += [part for part in (back[:middle], back[middle:]) if part]
 
     def delivered(self, name: str, events: int, now: int) -> None:
         """Learn that a stream spoke: only that makes it live."""
@@ -136,10 +158,10 @@ class Session:
         subscription.silences = 0
 
     def ticked(self, now: int) -> list[Action]:
-        """Look for what should have come: acknowledgements and data."""
+        """Look for what should have come: acknowledgements and data. At most one message goes out."""
         if self.phase is not Phase.OPEN:
             return []
-        actions: list[Action] = []
+        actions: list[Action] = self._ask(self._parts.pop(0), now) if self._parts else []
         for subscription in self.subscriptions.values():
             phase = subscription.phase
             if phase is Subscribed.PENDING and now - subscription.since > self._watch.acknowledgement:
@@ -147,7 +169,9 @@ class Session:
             if phase in (Subscribed.CONFIRMED, Subscribed.LIVE) and now - subscription.asked > self._limit(
                 subscription
             ):
-                actions += self._suspected(subscription, now)
+                actions += self._suspected(subscription, now, spent=any(isinstance(a, Send) for a in actions))
+                if self.phase is not Phase.OPEN:
+                    break
         return actions
 
     def _limit(self, subscription: Subscription) -> int:
@@ -158,7 +182,7 @@ class Session:
             base = min(max(watch.idle, int(subscription.mean * watch.idle_factor)), watch.idle_most)
         return max(base, subscription.patience)
 
-    def _suspected(self, subscription: Subscription, now: int) -> list[Action]:
+    def _suspected(self, subscription: Subscription, now: int, *, spent: bool) -> list[Action]:
         spoke = max(subscription.last, subscription.since)
         limit = self._limit(subscription)
         if now - spoke <= limit:
@@ -166,17 +190,10 @@ class Session:
         if subscription.stream.kind in _TRADES:
             subscription.asked = now
             return [Probe(subscription.stream)]
-        leader = self._leader(subscription.stream)
-        if leader is None or now - spoke <= self._watch.follower_idle or leader.last <= spoke + limit // 2:
+        led = self._flowed(subscription.stream.instrument)
+        if spent or now - spoke <= self._watch.follower_idle or led <= spoke + limit // 2:
             return []
         return self.silent(subscription.stream.name, now)
-
-    def _leader(self, stream: Stream) -> Subscription | None:
-        """Give the trades on this connection that a bar, ticker or quote follows."""
-        for subscription in self.subscriptions.values():
-            if subscription.stream.instrument == stream.instrument and subscription.stream.kind in _TRADES:
-                return subscription
-        return None
 
     def quiet(self, name: str) -> None:
         """Learn from a probe that nothing was due: wait longer before the next."""
@@ -184,16 +201,20 @@ class Session:
             subscription.patience = min(max(self._limit(subscription) * 2, self._watch.idle), self._watch.idle_most)
 
     def silent(self, name: str, now: int) -> list[Action]:
-        """Learn that a stream is acknowledged and silent: subscribe again, and if that fails leave the connection."""
+        """Learn that a stream is acknowledged and silent: subscribe anew, and if that fails leave the connection."""
         subscription = self.subscriptions.get(name)
         if subscription is None or self.phase is not Phase.OPEN:
             return []
+        if subscription.phase not in (Subscribed.CONFIRMED, Subscribed.LIVE):
+            return []  # the answer to a probe came late: it is asked for again already
         subscription.silences += 1
         if subscription.silences > 1:
             return [self._close(f"{name} is acknowledged and silent")]
         number = self._number()
         self._requests[number] = []
-        return [Send(self._unsubscribe([name], number)), *self._ask([name], now)]
+        subscription.moves(Subscribed.WANTED, now)
+        self._parts.append([name])
+        return [Send(self._unsubscribe([name], number))]
 
     def _ask(self, names: list[str], now: int) -> list[Action]:
         actions: list[Action] = []
