@@ -31,18 +31,22 @@ class HostState(Struct, frozen=True, kw_only=True):
 
 
 def granted(state: HostState, cost: int, ceiling: Ceiling, now: int) -> tuple[HostState, int]:
-    """Reserve weight; give the new state and 0, or the state and how many ns to wait before asking again."""
+    """Reserve weight; give the new state and 0, or the state and how many ns to wait before asking again.
+
+    A request that costs more than everything may leave when nothing else was spent in its window: it could never
+    leave otherwise.
+    """
     if now < state.blocked_until:
         return state, state.blocked_until - now
-    window, hour = now // MINUTE, now // HOUR
-    used = state.used if window == state.window else 0
-    requests = state.requests if hour == state.hour else 0
+    window, used = _current(state.window, state.used, now // MINUTE)
+    hour, requests = _current(state.hour, state.requests, now // HOUR)
     if used and used + cost > ceiling.weight_per_minute - ceiling.reserve:
         return state, (window + 1) * MINUTE - now
     if ceiling.requests_per_hour and requests + 1 > ceiling.requests_per_hour:
         return state, (hour + 1) * HOUR - now
-    pause = state.last + ceiling.min_interval_ms * MS - now
-    if pause > 0:
+    interval = ceiling.min_interval_ms * MS
+    pause = state.last + interval - now
+    if 0 < pause <= interval:
         return state, pause
     spent = replace(state, window=window, used=used + cost, hour=hour, requests=requests + 1, last=now)
     return spent, 0
@@ -50,9 +54,17 @@ def granted(state: HostState, cost: int, ceiling: Ceiling, now: int) -> tuple[Ho
 
 def observed(state: HostState, used: int, now: int) -> HostState:
     """Learn from a reply what the host counts: its figure includes what other programs of this address spent."""
-    window = now // MINUTE
-    known = state.used if window == state.window else 0
+    window, known = _current(state.window, state.used, now // MINUTE)
     return replace(state, window=window, used=max(known, used))
+
+
+def _current(known: int, count: int, now: int) -> tuple[int, int]:
+    """Give the window that counts and what was spent in it.
+
+    Another process may be a little ahead and in the next window already: what it counts there stands. A window
+    further ahead was written under a clock that has been set back since.
+    """
+    return (known, count) if known in (now, now + 1) else (now, 0)
 
 
 def blocked(state: HostState, until: int, reason: str) -> HostState:
