@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from gapless.collect.rest import RestClient
-from gapless.errors import CouldNot
+from gapless.errors import BadNumber, CouldNot
 from gapless.model import SECOND, Instrument, Tape
 from gapless.model.book import BookState, DepthDiff
 from gapless.model.number import plain
@@ -64,11 +65,12 @@ class Books:
             kept.wanted.clear()
             try:
                 body = await self._rest.get(history.depth_request(self._hosts, kept.instrument.symbol))
-            except CouldNot:
+                snapshot = history.depth(body, tape)
+            except (CouldNot, BadNumber, msgspec.DecodeError):
                 kept.wanted.set()
             else:
                 kept.snapshots += 1
-                if kept.book.snapshot(history.depth(body, tape)).wants_snapshot:
+                if kept.book.snapshot(snapshot).wants_snapshot:
                     kept.wanted.set()
             await self._clock.sleep(_BETWEEN)
 

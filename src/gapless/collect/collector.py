@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from gapless.budget.host import Ceiling
@@ -15,7 +16,7 @@ from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings
-from gapless.errors import CouldNot
+from gapless.errors import BadInput, CouldNot, Refused, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
 from gapless.ports import BudgetStore, Clock, Http, Sockets, TapeReader, TapeStore
@@ -26,6 +27,7 @@ from gapless.venues.spec import Stream, Venue
 
 _TICK = SECOND // 10
 _QUIET = 20 * SECOND  # without any event for this long, the venue is asked for its time
+_TRIES = 4  # at a venue that does not answer while its instruments are not known
 _TRADES: dict[str, TapeKind] = {"aggTrade": "agg", "trade": "trade"}
 
 
@@ -66,43 +68,70 @@ class Collector:
             requests_per_hour=settings.requests_per_hour,
         )
         self.rest = RestClient(
-            outside.http, outside.budgets, outside.clock, venue, ceiling, api_key=settings.api_key or None
-        )
+            outside.http, outside.budgets, outside.clock, venue, ceiling,
+            api_key=settings.api_key or None, note=outside.note,
+        )  # fmt: skip
         self.books = Books(venue, self.rest, self.hosts, outside.clock)
         self.pipeline.depth = self.books.diff
         self.repair = Repair(
-            self.pipeline, self.rest, self.hosts, outside.clock, http=outside.http, time_before=self._time_before
+            self.pipeline, self.rest, self.hosts, outside.clock, http=outside.http, trade_before=self._trade_before
         )
+        self._probed: set[str] = set()
+        self._asking_time = False
+        self._offset = outside.clock.wall() - outside.clock.monotonic()
 
-    def _time_before(self, tape: Tape, seq: int) -> int:
+    def _trade_before(self, tape: Tape, seq: int) -> tuple[int, int] | None:
         before = self._outside.reader.trade_before(tape.id, seq)
-        return before.time if before else 0
+        return (before.seq, before.time) if before else None
 
     async def prepare(self, names: list[str]) -> None:
         """Learn the instruments from the venue, or from the store where the venue does not answer; open the tapes."""
         known = await self._instruments(names)
+        where = f"{self.venue.name} lists"
+        chosen = {one.id: one for one in (resolve(name, known, where=where) for name in names)}
+        books = self._books(known)
+        if strange := sorted(books - chosen.keys()):
+            raise BadInput(f"collect.books: {strange[0]} is not collected; allowed are {', '.join(sorted(chosen))}")
         history = parse_duration(self._collect.history) // MINUTE
         kind = _TRADES[self._settings.trades_stream]
         streams: list[Stream] = []
-        for name in names:
-            instrument = resolve(name, known, where=f"{self.venue.name} lists")
+        for name, instrument in chosen.items():
             line = self._open(instrument, kind, history)
-            self.pipeline.lines[instrument.id] = line
-            if instrument.id in self._collect.books:
+            self.pipeline.lines[name] = line
+            if name in books:
                 self.books.keep(line.instrument)
-            streams += self._streams(line.instrument, kind)
+            streams += self._streams(line.instrument, kind, book=name in books)
         self.pipeline.watch(streams)
         self._connect(streams)
 
+    def _books(self, known: list[Instrument]) -> set[str]:
+        """Give the ids of this venue whose full book is to be kept."""
+        mine = [text for text in self._collect.books if text.partition(":")[0] == self.venue.name]
+        return {resolve(text, known, where=f"{self.venue.name} lists").id for text in mine}
+
     async def _instruments(self, names: list[str]) -> list[Instrument]:
+        """Ask the venue for its instruments; where it fails, take what the store knows, if that is enough.
+
+        A ban or a refusal to serve is waited out. A venue that does not answer at all gets a few tries: at a first
+        start, an address may be wrong.
+        """
         stored = [i for i in self._outside.store.instruments() if i.venue == self.venue.name]
         everything_known = all(any(i.id == name for i in stored) for name in names)
-        try:
-            body = await self.rest.get(self.venue.history.instruments_request(self.hosts), patient=not everything_known)
-        except CouldNot as trouble:
-            self._outside.note("instruments_stored", self.venue.name, reason=str(trouble))
-            return stored
-        return self.venue.history.instruments(body)
+        failures = 0
+        while True:
+            try:
+                body = await self.rest.get(self.venue.history.instruments_request(self.hosts), patient=False)
+                return self.venue.history.instruments(body)
+            except CouldNot as trouble:
+                if everything_known:
+                    self._outside.note("instruments_stored", self.venue.name, reason=str(trouble))
+                    return stored
+                failures += isinstance(trouble, Unavailable)
+                if isinstance(trouble, Refused) or failures == _TRIES:
+                    raise
+                self._outside.note("waiting", self.venue.name, reason=str(trouble))
+            except msgspec.DecodeError as error:
+                raise Unavailable(f"{self.hosts.rest} is no {self.venue.name}: {error}") from error
 
     def _open(self, instrument: Instrument, kind: TapeKind, history: int) -> Line:
         store = self._outside.store
@@ -113,11 +142,11 @@ class Collector:
             line.bars.history = history
         return line
 
-    def _streams(self, instrument: Instrument, kind: TapeKind) -> list[Stream]:
+    def _streams(self, instrument: Instrument, kind: TapeKind, *, book: bool) -> list[Stream]:
         kinds: list[Any] = [kind, "bars"]
         kinds += ["ticker"] if self._collect.tickers else []
         kinds += ["quote"] if self._collect.quotes else []
-        kinds += ["depth"] if instrument.id in self._collect.books else []
+        kinds += ["depth"] if book else []
         return [self.venue.streams.stream(instrument, one) for one in kinds]
 
     def _connect(self, streams: list[Stream]) -> None:
@@ -172,41 +201,64 @@ class Collector:
             group.create_task(self.repair.run(), name=f"{self.venue.name}/repair")
             while True:
                 mono = self._clock.monotonic()
+                self._watch_clock(mono)
                 self.pipeline.ticked(mono)
-                if mono - self.pipeline.clock.silent_since > _QUIET and self.pipeline.lines:
-                    self.pipeline.clock.saw(self.pipeline.clock.now(mono), mono)
+                if mono - self.pipeline.clock.silent_since > _QUIET and not self._asking_time:
+                    self._asking_time = True
                     group.create_task(self._read_clock(), name=f"{self.venue.name}/clock")
                 await self._clock.sleep(_TICK)
 
-    async def _read_clock(self) -> int:
-        body = await self.rest.get(self.venue.history.time_request(self.hosts))
-        time = self.venue.history.time(body)
-        self.pipeline.clock.saw(time, self._clock.monotonic())
-        return time
+    def _watch_clock(self, mono: int) -> None:
+        """Note a jump of the wall clock; nothing but display depends on it."""
+        offset = self._clock.wall() - mono
+        if abs(offset - self._offset) > SECOND:
+            self._outside.note("clock_jumped", self.venue.name, seconds=round((offset - self._offset) / SECOND, 3))
+            self._offset = offset
+
+    async def _read_clock(self) -> int | None:
+        """Ask for the venue's time, one request at a time; None where it does not tell."""
+        try:
+            body = await self.rest.get(self.venue.history.time_request(self.hosts))
+            time = self.venue.history.time(body)
+        except (Refused, msgspec.DecodeError) as trouble:
+            self._outside.note("time_refused", self.venue.name, reason=str(trouble))
+            return None
+        else:
+            self.pipeline.clock.saw(time, self._clock.monotonic())
+            return time
+        finally:
+            self.pipeline.clock.asked(self._clock.monotonic())
+            self._asking_time = False
 
     def _probe(self, connection: Connection, stream: Stream) -> None:
-        self._group.create_task(self._look(connection, stream), name=f"{connection.name}/probe")
+        """Look after a silent stream, unless that is under way: a ban may keep the answer back for long."""
+        if stream.name not in self._probed:
+            self._probed.add(stream.name)
+            self._group.create_task(self._look(connection, stream), name=f"{connection.name}/probe")
 
     async def _look(self, connection: Connection, stream: Stream) -> None:
         """Ask the venue whether a silent stream should have spoken, and give it a second to do so."""
-        session = connection.session
-        spoken = session.subscriptions[stream.name].events
-        line = self.pipeline.lines[stream.instrument]
-        ahead = await self.repair.probe(line)
-        if ahead:
-            await self._clock.sleep(SECOND)
-        if connection.session is not session or session.subscriptions[stream.name].events > spoken:
-            return
-        if ahead:
-            connection.silent(stream)
-        else:
-            session.quiet(stream.name)
+        try:
+            session = connection.session
+            spoken = session.subscriptions[stream.name].events
+            ahead = await self.repair.probe(self.pipeline.lines[stream.instrument])
+            if ahead:
+                await self._clock.sleep(SECOND)
+            if connection.session is not session or session.subscriptions[stream.name].events > spoken:
+                return
+            if ahead:
+                connection.silent(stream)
+            else:
+                session.quiet(stream.name)
+        finally:
+            self._probed.discard(stream.name)
 
     async def settle(self) -> None:
         """Compare every tape's newest id with the venue once, then wait until no hole is left."""
         time = await self._read_clock()
         for line in self.pipeline.lines.values():
             await self.repair.probe(line)
-        self.pipeline.due_bars(time)
+        if time is not None:
+            self.pipeline.due_bars(time)
         while self.holes():
             await self._clock.sleep(SECOND // 10)

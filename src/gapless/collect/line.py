@@ -12,26 +12,31 @@ from gapless.tape.sequence import Sequence
 class Track(Struct):
     """One tape while it is collected.
 
-    `begins` is the first id of the interval that is wanted now, None before the first live id, which reaches
-    `history` ids further back; `resumes` is the end of the interval that an earlier run left and its time, to
-    which the first live id may join.
+    `begins` is the first id of the interval that is wanted now, None before the first live id: that of the interval
+    of an earlier run that the live id joins, else `history` ids before it. `earlier` are the intervals that earlier
+    runs and imports left, the newest of which ended at `ended` (ns): their holes are repaired too. `shown_fill`
+    is the newest execution that the venue has shown when asked while nothing has come by stream.
     """
 
     tape: Tape
     sequence: Sequence
     history: int = 0
     begins: int | None = None
-    resumes: tuple[int, int] | None = None
+    earlier: list[Range] = []
+    ended: int = 0
     newest: int | None = None
     newest_time: int = 0
     newest_fill: int = -1
+    shown_fill: int = -1
     doubled: int = 0
 
     def holes(self) -> list[Range]:
-        """List what is wanted of the current interval and not held."""
-        if self.begins is None or self.newest is None:
-            return []
-        return self.sequence.coverage.missing(self.begins, self.newest)
+        """List what is wanted and not held, ascending."""
+        held = self.sequence.coverage
+        holes = [hole for wanted in self.earlier for hole in held.missing(*wanted)]
+        if self.begins is not None and self.newest is not None:
+            holes += held.missing(self.begins, self.newest)
+        return holes
 
     def saw(self, seq: int, time: int, fill: int = -1) -> None:
         """Learn of an id that some source has shown: up to it everything is wanted."""
@@ -42,8 +47,14 @@ class Track(Struct):
         """Begin with the first live id: join the interval of an earlier run if it is young enough."""
         if self.begins is not None:
             return
-        joins = self.resumes is not None and time - self.resumes[1] <= within and self.resumes[0] < first
-        self.begins = self.resumes[0] + 1 if joins and self.resumes else first - self.history
+        if self.joins(time, within=within) and self.earlier[-1][1] < first:
+            self.begins = self.earlier.pop()[0]
+        else:
+            self.begins = first - self.history
+
+    def joins(self, time: int, *, within: int) -> bool:
+        """Say whether what an earlier run left is young enough, at a time of the venue's, to be joined on to."""
+        return bool(self.earlier) and time - self.ended <= within
 
 
 class Line(Struct):
@@ -59,12 +70,9 @@ class Line(Struct):
 
 def load_track(reader: TapeReader, tape: Tape) -> Track:
     """Take a tape up where the store left it."""
-    track = Track(tape, Sequence(Coverage(reader.all_spans(tape.id))))
-    wanted = reader.wanted(tape.id)
-    if wanted:
-        last = wanted[-1][1]
-        track.resumes = (last, _time_of(reader, tape, last))
-    return track
+    earlier = reader.wanted(tape.id)
+    ended = _time_of(reader, tape, earlier[-1][1]) if earlier else 0
+    return Track(tape, Sequence(Coverage(reader.all_spans(tape.id))), earlier=earlier, ended=ended)
 
 
 def _time_of(reader: TapeReader, tape: Tape, seq: int) -> int:

@@ -13,7 +13,7 @@ from gapless.collect.line import Line, Track
 from gapless.collect.pipeline import Pipeline
 from gapless.collect.rest import RestClient
 from gapless.errors import BadFile, BadNumber, Refused, Unavailable
-from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Tape, iso
+from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Tape, Trade, iso
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range
 from gapless.tape.plan import Patience, Step, pages
@@ -39,14 +39,24 @@ class Repaired(Struct):
 
 
 class _Work(Struct):
-    """The repair state of one track."""
+    """The repair state of one track; `parked` says until when a hole, by its last id, is left alone."""
 
     patience: Patience
     named: set[Range] = field(default_factory=set)
+    parked: dict[int, int] = field(default_factory=dict)
     not_before: int = 0
     busy: bool = False
     fruitless: int = 0
     seen_bar: tuple[Bar, int] | None = None
+
+
+def first_step(holes: list[Range], size: int) -> Step | None:
+    """Give the first page over holes, however many and however long they are."""
+    if not holes:
+        return None
+    end = holes[0][0] + size - 1
+    steps = pages([(first, min(last, end)) for first, last in holes if first <= end], size)
+    return steps[0]
 
 
 class Repair:
@@ -54,11 +64,11 @@ class Repair:
 
     def __init__(
         self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock, *,
-        http: Http, time_before: Callable[[Tape, int], int],
+        http: Http, trade_before: Callable[[Tape, int], tuple[int, int] | None],
     ) -> None:  # fmt: skip
         self.done = Repaired()
         self._http = http
-        self._time_before = time_before
+        self._trade_before = trade_before
         self._pipeline = pipeline
         self._venue = pipeline.venue
         self._rest = rest
@@ -89,11 +99,12 @@ class Repair:
                     continue
                 ripe = work.patience.ripe(track.holes(), now, grace=grace)
                 self._name(track, work, ripe)
+                work.parked = {last: until for last, until in work.parked.items() if until > now}
+                ripe = [hole for hole in ripe if hole[1] not in work.parked]
                 limits = self._venue.limits
-                steps = pages(ripe, limits.page_bars if bars else limits.page_trades)
-                if steps:
+                if step := first_step(ripe, limits.page_bars if bars else limits.page_trades):
                     work.busy = True
-                    group.create_task(self._step(line, track, work, steps[0]))
+                    group.create_task(self._step(line, track, work, step))
 
     def _name(self, track: Track, work: _Work, holes: list[Range]) -> None:
         at = self._clock.wall()
@@ -111,13 +122,18 @@ class Repair:
             work.fruitless = 0 if filled else work.fruitless + 1
             self._grace = max(_GRACE, self._grace * 7 // 8) if filled else min(_GRACE_MOST, self._grace * 2)
             if not filled:
-                pause = min(_AGAIN * 2 ** (work.fruitless - 1), _AGAIN_MOST)
-                work.not_before = self._clock.monotonic() + pause
+                self._park(track, work, step, min(_AGAIN * 2 ** min(work.fruitless - 1, 8), _AGAIN_MOST))
         except (Refused, Unavailable, BadFile) as refusal:
             self.done.refusals[track.tape.name] = str(refusal)
-            work.not_before = self._clock.monotonic() + _REFUSED_AGAIN
+            self._park(track, work, step, _REFUSED_AGAIN)
         finally:
             work.busy = False
+
+    def _park(self, track: Track, work: _Work, step: Step, pause: int) -> None:
+        """Leave the holes of a step alone for a while, so that those behind them have their turn."""
+        now = self._clock.monotonic()
+        work.not_before = now + min(pause, _AGAIN)
+        work.parked |= {last: now + pause for first, last in track.holes() if first <= step.last and last >= step.first}
 
     async def _get(self, request: Request) -> bytes:
         self.done.requests += 1
@@ -125,53 +141,70 @@ class Repair:
 
     async def _trades(self, line: Line, track: Track, step: Step) -> bool:
         """Ask for one page of trades; give whether it filled anything."""
-        history = self._venue.history
+        history, held = self._venue.history, track.sequence.coverage
         if self._too_old(track, step):
             return await self._archived(line, track, step)
-        request = history.trades_request(self._hosts, track.tape, step.first, step.last, keyed=self._rest.keyed)
+        strict = track.tape.kind in self._venue.limits.consecutive
+        # Where ids may be spent without a trade, a page must begin at a row that is held to vouch for those after it.
+        joint = step.first if strict else min(self._before(track, step)[0], step.first)
+        request = history.trades_request(self._hosts, track.tape, joint, step.last, keyed=self._rest.keyed)
         body = await self._get(request)
-        asked = step.first if request.by_id else None
-        page = self._checked(track, lambda: history.trades_page(body, track.tape, asked, self._clock.wall()))
+        page = self._checked(track, lambda: history.trades_page(body, track.tape, None, self._clock.wall()))
         if page is None or page.first is None or page.last is None:
             return False
-        if page.first > step.last:
-            # The newest trades do not reach back to the hole: what is left is in the file of its day.
-            return await self._archived(line, track, step)
-        missing = track.sequence.coverage.missing(max(page.first, step.first), page.last)
-        if not missing:
+        if request.by_id and page.first != joint and (strict or page.last < step.first):
+            self.done.rejected += 1
             return False
-        self._pipeline.fill(line, page.rows, (page.first, page.last), Evidence.REST)
-        self.done.ids += sum(last - first + 1 for first, last in missing)
-        return True
+        first = page.first if page.first > joint else max(page.first, step.first)
+        missing = held.missing(first, page.last)
+        if missing:
+            self._pipeline.fill(line, page.rows, (first, page.last), Evidence.REST)
+            self.done.ids += sum(b - a + 1 for a, b in missing)
+        if first > step.last or (not missing and page.first > joint):
+            # What the venue still serves does not reach back to the hole: what is left is in the file of its day.
+            return await self._archived(line, track, step) or bool(missing)
+        return bool(missing)
+
+    def _before(self, track: Track, step: Step) -> tuple[int, int]:
+        """Give id and time of the trade before a hole; the hole's own first id and 0 where there is none."""
+        return self._trade_before(track.tape, step.first) or (step.first, 0)
 
     def _too_old(self, track: Track, step: Step) -> bool:
         """Say whether a hole lies before what the venue still serves by REST."""
         window = self._venue.limits.recent_trades_window
         now = self._pipeline.clock.now(self._clock.monotonic())
-        return window is not None and 0 < self._time_before(track.tape, step.first) < now - window
+        return window is not None and 0 < self._before(track, step)[1] < now - window
 
     async def _archived(self, line: Line, track: Track, step: Step) -> bool:
         """Fill a hole from the public file of the day it begins in; give whether that filled anything."""
-        day = self._time_before(track.tape, step.first)
-        day -= day % DAY
-        now = self._pipeline.clock.now(self._clock.monotonic())
-        if day + DAY + PUBLISHED_AFTER > now:
-            raise Unavailable(f"the file of {iso(day)[:10]} is not published yet; the hole waits for it")
-        received = self._clock.wall()
-        found = await fetch_day(self._http, self._venue, self._hosts, track.tape, day, received=received)
-        rows = found.trades if found else []
-        if not rows or rows[-1].seq < step.first:
-            raise Unavailable(f"no source has {track.tape.name} from id {step.first}: the file of its day lacks it")
-        rows = [row for row in rows if step.first <= row.seq]
+        name = track.tape.name
+        rows = await self._day_with(track, step)
         strict = track.tape.kind in self._venue.limits.consecutive
         first = rows[0].seq if strict else step.first
         last = next((a.seq for a, b in pairwise(rows) if strict and b.seq != a.seq + 1), rows[-1].seq)
         if first > step.first:
-            raise Unavailable(f"no source has {track.tape.name} from id {step.first} to {first - 1}")
+            raise Unavailable(f"no source has {name} from id {step.first} to {first - 1}")
         kept = [row for row in rows if row.seq <= last]
         self.done.ids += sum(b - a + 1 for a, b in track.sequence.coverage.missing(first, last))
         self._pipeline.fill(line, kept, (first, last), Evidence.ARCHIVE)
         return True
+
+    async def _day_with(self, track: Track, step: Step) -> list[Trade]:
+        """Read the first file that reaches the hole: of the day of the trade before it, or of a later one."""
+        time = self._before(track, step)[1]
+        day = time - time % DAY
+        now = self._pipeline.clock.now(self._clock.monotonic())
+        while time:
+            if day + DAY + PUBLISHED_AFTER > now:
+                raise Unavailable(f"the file of {iso(day)[:10]} is not published yet; the hole waits for it")
+            received = self._clock.wall()
+            found = await fetch_day(self._http, self._venue, self._hosts, track.tape, day, received=received)
+            if found is None:
+                break
+            if rows := [row for row in found.trades if row.seq >= step.first]:
+                return rows
+            day += DAY
+        raise Unavailable(f"no source has {track.tape.name} from id {step.first}: no file of its day has it")
 
     def _checked(self, track: Track, read: Any) -> Page | None:
         """Read a page; one that cannot be right is rejected, not stored."""
@@ -181,9 +214,7 @@ class Repair:
             self.done.rejected += 1
             return None
         strict = track.tape.kind in self._venue.limits.consecutive
-        jumps = any(b.seq - a.seq != 1 if strict else b.seq <= a.seq for a, b in pairwise(page.rows))
-        late = strict and page.rows and page.first is not None and page.rows[0].seq != page.first
-        if jumps or late:
+        if any(b.seq - a.seq != 1 if strict else b.seq <= a.seq for a, b in pairwise(page.rows)):
             self.done.rejected += 1
             return None
         return page
@@ -201,22 +232,19 @@ class Repair:
         if not bars:
             return False
         oldest = bars[0].start // MINUTE
-        first = step.first
-        if oldest > first and not track.sequence.coverage.within(0, first):
-            # Nothing before the first row of the reply and nothing held before it: the venue has no more.
-            first = min(oldest, step.last + 1)
-            self._pipeline.trim(line, first)
-        last = bars[-1].start // MINUTE
+        if oldest > step.last and not track.sequence.coverage.within(0, step.first):
+            # Nothing in the whole step and nothing held before it: the venue begins here.
+            self._pipeline.trim(line, min(oldest, step.last + 1))
+            return True
         if not self._final(bars[-1], work):
             bars.pop()
-            last -= 1
-        last = min(last, step.last)
-        if last < first:
-            return first > step.first
-        kept = [bar for bar in bars if first <= bar.start // MINUTE <= last]
-        self._pipeline.fill_bars(line, kept, (first, last), Evidence.REST)
-        self.done.ids += last - first + 1
-        return True
+        filled = False
+        for run in _runs([bar for bar in bars if step.first <= bar.start // MINUTE <= step.last]):
+            first, last = run[0].start // MINUTE, run[-1].start // MINUTE
+            self.done.ids += sum(b - a + 1 for a, b in track.sequence.coverage.missing(first, last))
+            self._pipeline.fill_bars(line, run, (first, last), Evidence.REST)
+            filled = True
+        return filled
 
     def _final(self, bar: Bar, work: _Work) -> bool:
         """Say whether the last bar of a reply is closed: REST does not tell, and may lag the stream."""
@@ -233,17 +261,34 @@ class Repair:
         return False
 
     async def probe(self, line: Line) -> bool:
-        """Ask for the newest execution id; give whether the venue is ahead of what is held, and want what it has."""
+        """Ask for the newest execution id; give whether the venue is ahead of what is held, and want what it has.
+
+        Of a tape of which nothing came yet, the venue is ahead when it has moved since the last time it was asked.
+        """
         track = line.trades
         if track is None:
             return False
         history = self._venue.history
-        body = await self._get(history.newest_request(self._hosts, line.instrument.symbol))
-        fill, time = history.newest(body)
+        try:
+            body = await self._get(history.newest_request(self._hosts, line.instrument.symbol))
+            fill, time = history.newest(body)
+        except (Refused, Unavailable) as refusal:
+            self.done.refusals[track.tape.name] = str(refusal)
+            return False
+        except msgspec.DecodeError:
+            self.done.rejected += 1
+            return False
         self._pipeline.clock.saw(time, self._clock.monotonic())
         if track.newest_fill >= fill:
             return False
-        return await self.tail(line, fill)
+        if track.newest is None and not track.joins(time, within=self._pipeline.resume_within):
+            known, track.shown_fill = track.shown_fill, fill
+            return 0 <= known < fill
+        try:
+            return await self.tail(line, fill)
+        except (Refused, Unavailable, BadFile) as refusal:
+            self.done.refusals[track.tape.name] = str(refusal)
+            return True
 
     async def tail(self, line: Line, fill: int) -> bool:
         """Fetch what lies after the newest id held, page by page; give whether there was anything."""
@@ -262,3 +307,14 @@ class Repair:
             ahead = True
             if track.sequence.next == before or track.newest_fill >= fill:
                 return ahead
+
+
+def _runs(bars: list[Bar]) -> list[list[Bar]]:
+    """Split bars where a minute is missing: a reply vouches for the minutes that it shows, and for no other."""
+    runs: list[list[Bar]] = []
+    for bar in bars:
+        if runs and bar.start == runs[-1][-1].start + MINUTE:
+            runs[-1].append(bar)
+        else:
+            runs.append([bar])
+    return runs
