@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from gapless.collect.recorder import Recorder
 from gapless.collect.writer import Writer
 from gapless.config import Settings
 from gapless.derive.settle import Commit, Settled
-from gapless.errors import BadInput
+from gapless.errors import BadInput, GaplessError
 from gapless.faces import Faces
 from gapless.log import Log
 from gapless.model import SECOND, Candle, Environment, Trade
@@ -26,7 +26,7 @@ from gapless.net.websocket import PicowsSockets
 from gapless.status import Status
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.locks import TapeLocks
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite import SqliteStore, sqlite_path
 from gapless.venues.registry import VENUES, venue
 
 _STOP_WITHIN = 5.0
@@ -50,6 +50,24 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@contextmanager
+def _untouched(path: str) -> Iterator[list[Path]]:
+    """Leave no new store behind where the user was mistaken, unless the list that this gives was emptied."""
+    file = Path(path)
+    fresh = [] if path == ":memory:" or file.exists() else [Path(path + end) for end in ("", "-wal", "-shm", ".lock")]
+    try:
+        yield fresh
+    except BadInput:
+        for left in fresh:
+            left.unlink(missing_ok=True)
+        raise
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 class Engine:
@@ -86,7 +104,18 @@ class Engine:
         """Run until `stop`; what was received is committed before this returns."""
         if signals:
             self._own_signals()
+        try:
+            await self._run()
+        except BaseExceptionGroup as group:
+            # What several tasks met is one sentence; where something else is among it, everything is shown.
+            known, other = group.split(GaplessError)
+            if known is None or other is not None:
+                raise
+            raise _first(known) from None
+
+    async def _run(self) -> None:
         async with AsyncExitStack() as stack:
+            untouched = stack.enter_context(_untouched(sqlite_path(self.settings.store.url)))
             self.store = open_store(self.settings.store.url, environment=self._environment)
             stack.callback(self.store.close)
             if self.settings.store.durability == "full":
@@ -95,11 +124,15 @@ class Engine:
             stack.callback(self.budgets.close)
             http = AiohttpRest()
             stack.push_async_callback(http.close)
-            await self._prepare(http, stack)
-            calm_collector()
-            await self._serve_and_collect()
+            if self._recorder:
+                stack.callback(self._recorder.close)
+            if await self._prepare(http, stack):
+                untouched.clear()
+                calm_collector()
+                await self._serve_and_collect()
 
-    async def _prepare(self, http: AiohttpRest, stack: AsyncExitStack) -> None:
+    async def _prepare(self, http: AiohttpRest, stack: AsyncExitStack) -> bool:
+        """Make everything ready; give false when it was stopped meanwhile."""
         self._stack = stack
         self.reader = self._another_reader()
         outside = Outside(
@@ -116,7 +149,8 @@ class Engine:
             stopping.cancel()
             if not preparing.done():
                 preparing.cancel()
-                return
+                await asyncio.wait({preparing})
+                return False
             preparing.result()
             locks.hold(collector.tapes())
             self.collectors.append(collector)
@@ -128,6 +162,7 @@ class Engine:
         stack.callback(self.writer.close)
         for collector in self.collectors:
             collector.arrived = self.writer.arrived
+        return True
 
     def _say_limits(self, collector: Collector) -> None:
         """Say at start what cannot be repaired."""
@@ -144,21 +179,17 @@ class Engine:
         tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                if not self._stopping.is_set():
-                    tasks += [group.create_task(collector.run()) for collector in self.collectors]
-                    tasks.append(group.create_task(self.writer.run(), name="writer"))
-                    tasks.append(group.create_task(self._watch_others(), name="others"))
-                    if self.settings.serve.listen:
-                        tasks.append(group.create_task(self._serve(), name="serve"))
-                    self.ready.set()
+                tasks += [group.create_task(collector.run()) for collector in self.collectors]
+                tasks.append(group.create_task(self.writer.run(), name="writer"))
+                tasks.append(group.create_task(self._watch_others(), name="others"))
+                if self.settings.serve.listen:
+                    tasks.append(group.create_task(self._serve(), name="serve"))
+                self.ready.set()
                 await self._stopping.wait()
                 for task in tasks:
                     task.cancel()
         finally:
-            if self.collectors:
-                await self.writer.flush()
-            if self._recorder:
-                self._recorder.close()
+            await self.writer.flush()
 
     async def _serve(self) -> None:
         from gapless.serve.app import create_app
@@ -198,7 +229,8 @@ class Engine:
         at = self.clock.wall()
         self.log.event(name, subject, at, **fields)
         for collector in self.collectors:
-            if subject.startswith(collector.venue.name):
+            own = collector.venue.name
+            if subject == own or subject.startswith((own + ":", own + "/")):
                 collector.pending.event(name, subject, at, **fields)
                 return
 

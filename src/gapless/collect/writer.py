@@ -35,6 +35,7 @@ class Writer:
         self._pressure = pressure
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._paused = False
+        self.failed = False
         self.commits = 0
         self.rows = 0
 
@@ -57,13 +58,20 @@ class Writer:
                 await self._clock.sleep(_GROUP)
 
     async def flush(self) -> None:
-        """Commit what is pending now."""
+        """Commit what is pending now; after a commit that failed, nothing: the ledger knows what is not held."""
+        if self.failed:
+            return
         loop = asyncio.get_running_loop()
-        for commit in self._take():
-            # A commit that was begun is finished, whoever cancels us: what it took is no longer pending.
-            settled = await asyncio.shield(
-                loop.run_in_executor(self._pool, self._store.commit, partial(settle, commit=commit))
-            )
+        # What was taken is no longer pending: all of it is handed to the thread at once, whoever cancels us then.
+        commits = self._take()
+        begun = [
+            loop.run_in_executor(self._pool, self._store.commit, partial(settle, commit=commit)) for commit in commits
+        ]
+        done = await asyncio.shield(asyncio.gather(*begun, return_exceptions=True))
+        for commit, settled in zip(commits, done, strict=True):
+            if isinstance(settled, BaseException):
+                self.failed = True
+                raise settled
             self.commits += 1
             self.rows += sum(len(rows) for _, rows in commit.trades)
             self._written(settled)
