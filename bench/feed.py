@@ -21,17 +21,17 @@ def names() -> list[str]:
 
 
 def payloads(count: int) -> list[bytes]:
-    """Make frames: consecutive ids per symbol, prices and sizes as the venue writes them."""
+    """Make frames: consecutive ids per symbol, prices as they cluster, numbers as the venue writes them."""
     frames = []
     symbols = names()
     for number in range(count):
         symbol, seq = symbols[number % SYMBOLS], number // SYMBOLS
         time = BASE_MS + number // 25
-        price = 64_000 + (number * 7919) % 997
+        ticks = 640_000 + seq // 50 % 400 + number * 7_919 % 5  # trades cluster around a price that drifts
         frames.append(
             (
                 f'{{"stream":"{symbol.lower()}@aggTrade","data":{{"e":"aggTrade","E":{time + 12},'
-                f'"a":{300_000_000 + seq},"s":"{symbol}","p":"{price}.{number % 10}0",'
+                f'"a":{300_000_000 + seq},"s":"{symbol}","p":"{ticks // 10}.{ticks % 10}0",'
                 f'"q":"0.{number % 899 + 100}","nq":"0.{number % 899 + 100}",'
                 f'"f":{521_000_000 + 2 * seq},"l":{521_000_001 + 2 * seq},"T":{time},'
                 f'"m":{"true" if number % 3 else "false"},"st":1}}}}'

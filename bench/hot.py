@@ -28,6 +28,7 @@ from gapless.venues.registry import venue
 
 FRAMES = 400_000
 ROUNDS = 5
+_COMMIT = 5_000  # rows that the writer takes at a time
 
 
 def pipeline() -> Pipeline:
@@ -57,8 +58,8 @@ class Ours:
     def batch(self, frames: list[bytes], received: int) -> None:
         self.pipeline.batch(self.group(frames).runs, received, received)
         self.left -= len(frames)
-        if self.pipeline.pending.rows > 40_000:
-            self.pipeline.pending = Pending()  # the writer has its own figure
+        if self.pipeline.pending.rows >= _COMMIT:
+            self.pipeline.pending = Pending()  # what the writer takes; it has its own figure
         if self.left <= 0:
             self.done.set()
 
@@ -94,7 +95,7 @@ async def theirs(port: int, count: int) -> None:
             assert line.trades is not None
             core._trades(line, line.trades, [trade])
             left -= 1
-            if core.pending.rows > 40_000:
+            if core.pending.rows >= _COMMIT:
                 core.pending = Pending()
             if left <= 0:
                 return

@@ -10,6 +10,7 @@ from gapless.ports import SocketEvents
 
 BATCH = 1_000
 _RECEIVE_BUFFER = 256 * 1024  # picows drains the whole backlog in one callback: this bounds it
+_TEXT, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _IDLE_PING = 15.0
 _PONG_WITHIN = 10.0
 
@@ -26,31 +27,34 @@ class _Listener(WSListener):
         self._reason = "the connection broke"
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        frames = self._frames
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT or kind == WSMsgType.CONTINUATION:  # noqa: PLR1714
-            if frame.fin and not self._part:
-                self._frames.append(frame.get_payload_as_bytes())
-            else:
-                self._part += frame.get_payload_as_bytes()
-                if frame.fin:
-                    self._frames.append(self._part)
-                    self._part = b""
-        elif kind == WSMsgType.CLOSE:
-            self._code = frame.get_close_code().value
-            message = frame.get_close_message() or b""
-            self._reason = message if isinstance(message, str) else message.decode(errors="replace")
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        if self._frames and (frame.last_in_buffer or len(self._frames) >= BATCH):
+        if kind is _TEXT and frame.fin:
+            frames.append(frame.get_payload_as_bytes())
+        elif kind is _TEXT or kind is _CONTINUATION:
+            self._part += frame.get_payload_as_bytes()
+            if frame.fin:
+                frames.append(self._part)
+                self._part = b""
+        elif kind is _CLOSE:
+            self._closed(transport, frame)
+        if frame.last_in_buffer or len(frames) >= BATCH:
             self._flush()
+
+    def _closed(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._code = frame.get_close_code().value
+        message = frame.get_close_message() or b""
+        self._reason = message if isinstance(message, str) else message.decode(errors="replace")
+        transport.send_close(frame.get_close_code())
+        transport.disconnect()
 
     def _flush(self) -> None:
         frames, self._frames = self._frames, []
-        self._events.batch(frames, time.time_ns())
+        if frames:
+            self._events.batch(frames, time.time_ns())
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        if self._frames:
-            self._flush()
+        self._flush()
         self._events.closed(self._code, self._reason)
 
 
