@@ -53,5 +53,17 @@ def _by_ending(name: str, raw: bytes) -> bytes:
     if name.endswith(".gz"):
         return gzip.decompress(raw)
     if name.endswith(".zst"):
-        return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+        return _zstandard(raw)
     return raw
+
+
+def _zstandard(raw: bytes) -> bytes:
+    """Unpack every frame; a frame that does not end is an error, where the library gives what there is."""
+    parts = []
+    while raw:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(raw))
+        if not frame.eof:
+            raise EOFError("a frame ends too early")
+        raw = frame.unused_data
+    return b"".join(parts)

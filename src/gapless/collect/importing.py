@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gapless.collect.files import load
 from gapless.derive.settle import Commit, Vouched, settle
-from gapless.errors import BadFile, BadInput
+from gapless.errors import BadFile, BadInput, BadNumber
 from gapless.model import MINUTE, Bar, Evidence, Instrument, Tape, Trade
 from gapless.ports import TapeStore
 from gapless.venues.spec import Archive, Venue
@@ -51,11 +51,12 @@ def import_file(
         fields = venue.archives.fields(lines, archive.kind)
         if not fields:
             raise BadFile("it holds no rows")
-        store.put_instrument(_instrument(store, venue, archive, fields))
-        tape = store.open_tape(instrument_id, archive.kind)
-        rows = venue.archives.read(fields, tape, time.time_ns())
-    except BadFile as error:
+        instrument = _instrument(store, venue, archive, fields)
+        rows = venue.archives.read(fields, _scale(instrument, archive), time.time_ns())
+    except (BadFile, BadNumber) as error:
         raise BadFile(f"{path.name}: {error}") from error
+    store.put_instrument(instrument)
+    tape = store.open_tape(instrument_id, archive.kind)
     primary = next((known for known in store.tapes(instrument_id) if known.kind != "bars"), None)
     commits = _bars(tape, rows.bars) if archive.kind == "bars" else _trades(venue, tape, rows.trades)
     total, done = len(rows.bars) + len(rows.trades), 0
@@ -74,18 +75,28 @@ def _instrument(store: TapeStore, venue: Venue, archive: Archive, fields: list[l
     known = next((i for i in store.instruments() if i.id == f"{venue.name}:{archive.symbol}"), None)
     if known is None:
         known = venue.archives.instrument(archive.symbol)
-        scale = Tape(instrument=known.id, kind=archive.kind, price_digits=price_digits, size_digits=size_digits)
-        rows = venue.archives.read(fields, scale, 0)
+        known = replace(known, price_digits=price_digits, size_digits=size_digits)
+        rows = venue.archives.read(fields, _scale(known, archive), 0)
         prices = [trade.price for trade in rows.trades] + [
             p for bar in rows.bars for p in (bar.open, bar.high, bar.low)
         ]
-        return replace(known, price_digits=price_digits, size_digits=size_digits, tick=max(gcd(*prices), 1))
+        return replace(known, tick=max(gcd(*prices), 1))
     grown = max(known.price_digits, price_digits)
     return replace(
         known,
         price_digits=grown,
         size_digits=max(known.size_digits, size_digits),
         tick=known.tick * 10 ** (grown - known.price_digits),
+    )
+
+
+def _scale(instrument: Instrument, archive: Archive) -> Tape:
+    """Give the digits that the rows of a file are read with."""
+    return Tape(
+        instrument=instrument.id,
+        kind=archive.kind,
+        price_digits=instrument.price_digits,
+        size_digits=instrument.size_digits,
     )
 
 
@@ -97,20 +108,24 @@ def _trades(venue: Venue, tape: Tape, rows: Sequence[Trade]) -> Iterator[tuple[C
     """Cut trades into commits; where the venue's ids are consecutive a jump is not vouched for."""
     strict = tape.kind in venue.limits.consecutive
     known: int | None = None
+    ends = {rows[0], rows[-1]}  # the minutes of these are not whole, and nothing later closes them
     for at in range(0, len(rows), _CHUNK):
         chunk = list(rows[at : at + _CHUNK])
         commit = _commit()
         commit.trades = [(tape, chunk)]
         first = chunk[0].seq if known is None or (strict and chunk[0].seq != known + 1) else known + 1
-        breaks = [(a.seq, b.seq) for a, b in pairwise(chunk) if strict and b.seq > a.seq + 1]
-        for stop, go_on in breaks:
-            commit.vouched.append(Vouched(tape, first, stop, Evidence.ARCHIVE))
-            first = go_on
+        for stop, go_on in pairwise(rows[max(at - 1, 0) : at + _CHUNK]):
+            if not strict or go_on.seq <= stop.seq + 1:
+                continue
+            ends |= {stop, go_on}
+            if stop.seq >= first:
+                commit.vouched.append(Vouched(tape, first, stop.seq, Evidence.ARCHIVE))
+            first = go_on.seq
         known = chunk[-1].seq
         commit.vouched.append(Vouched(tape, first, known, Evidence.ARCHIVE))
         commit.wanted = [(tape, rows[0].seq, known)]
         if at + _CHUNK >= len(rows):
-            commit.due = [(tape.instrument, chunk[-1].time - chunk[-1].time % MINUTE)]
+            commit.due = [(tape.instrument, start) for start in sorted({row.time - row.time % MINUTE for row in ends})]
         yield commit, len(chunk)
 
 

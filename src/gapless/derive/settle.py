@@ -157,13 +157,23 @@ def _filled(tx: Transaction, vouch: Vouched, commit: Commit) -> list[Gap]:
 
 
 def _between(tx: Transaction, vouch: Vouched) -> Iterable[int]:
-    """List the minutes on which newly vouched ids can throw light: from the trade before them to the one after."""
-    tape = vouch.tape.id
-    before = tx.trade_before(tape, vouch.first) or tx.trade_after(tape, vouch.first - 1)
-    after = tx.trade_after(tape, vouch.last) or tx.trade_before(tape, vouch.last + 1)
-    if before is None or after is None:
+    """List the minutes on which newly vouched ids can throw light: those of their rows, and on either side, where no
+    id is missing on the way, those up to the next row.
+    """
+    tape, first, last = vouch.tape.id, vouch.first, vouch.last
+    before, begin = tx.trade_before(tape, first), tx.trade_after(tape, first - 1)
+    after, end = tx.trade_after(tape, last), tx.trade_before(tape, last + 1)
+    if before and not _missing(tx, tape, before.seq, first):
+        begin = before
+    if after and not _missing(tx, tape, last, after.seq):
+        end = after
+    if begin is None or end is None or begin.seq > end.seq:
         return ()
-    return range(before.time - before.time % MINUTE, after.time + 1, MINUTE)
+    return range(begin.time - begin.time % MINUTE, end.time + 1, MINUTE)
+
+
+def _missing(tx: Transaction, tape: int, first: int, last: int) -> list[tuple[int, int]]:
+    return without((first, last), tx.spans(tape, first, last))
 
 
 class _Judged:
