@@ -7,6 +7,7 @@ import io
 import json
 import time
 import zipfile
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,9 +15,8 @@ import pytest
 import zstandard
 
 from gapless.collect.importing import import_file
-from gapless.derive.candles import fold
-from gapless.errors import BadFile, BadInput, BadNumber, UnknownName
-from gapless.model import MINUTE, Evidence, Origin, Proof, Span, State, Timeframe
+from gapless.errors import BadFile, BadInput, UnknownName
+from gapless.model import Evidence, Origin, Proof, Span, State, Timeframe
 from gapless.model.number import plain
 from gapless.query.audit import audit
 from gapless.query.market import Market
@@ -27,18 +27,11 @@ from gapless.venues.registry import venue
 USDM, SPOT = venue("binance"), venue("binance-spot")
 T = 1_770_000_000_000  # 2026-02-02T02:40:00Z, ms
 FIELDS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_volume",
-    "count",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-)
+    "open", "high", "low", "close", "volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume",
+)  # fmt: skip
+MAKER = ("false", "true")
 AGGS = [
-    f"{n},{100 + n % 3}.{n % 10}0,{n % 4 + 1}.500,{10 * n},{10 * n + n % 3},{T + n * 7_000},{'true' if n % 2 else 'false'}"
+    f"{n},{100 + n % 3}.{n % 10}0,{n % 4 + 1}.500,{10 * n},{10 * n + n % 3},{T + n * 7_000},{MAKER[n % 2]}"
     for n in range(1, 40)
 ]
 AGG_HEADER = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
@@ -95,11 +88,10 @@ def test_every_form_of_an_archive_gives_the_same_tape(store, tmp_path, suffix, h
     tape, rows = aggs(store)
     assert (tape.price_digits, tape.size_digits, tape.tick) == (1, 1, 1)
     expected = [line.split(",") for line in AGGS]
-    assert [
-        [str(r.seq), plain(r.price, 1) + "0", plain(r.size, 1) + "00", str(r.first_fill), str(r.first_fill + r.fills - 1),
-         str(r.time // 10**6), "true" if r.side < 0 else "false"]
-        for r in rows
-    ] == expected  # fmt: skip
+    for row, fields in zip(rows, expected, strict=True):
+        assert [plain(row.price, 1) + "0", plain(row.size, 1) + "00"] == fields[1:3]
+        assert [row.seq, row.first_fill, row.first_fill + row.fills - 1] == [int(fields[n]) for n in (0, 3, 4)]
+        assert (row.time, row.side) == (int(fields[5]) * 10**6, -1 if fields[6] == "true" else 1)
     assert store.all_spans(tape.id) == [Span(1, 39, Evidence.ARCHIVE)]
     assert store.wanted(tape.id) == [(1, 39)]
 
@@ -240,20 +232,20 @@ def test_a_file_that_the_venue_replaced_is_taken_again(store, tmp_path):
         (
             "BTCUSDT-aggTrades-2026-02-02.csv",
             ["1,abc,1,1,1,1,true"],
-            "no plain decimal number|is not of the venue's format",
+            "is no plain decimal number",
         ),
         ("BTCUSDT-aggTrades-2026-02-02.csv", ["x,1,1,1,1,1,true", "y,1,1,1,1,1,true"], "is not of the venue's format"),
-        ("BTCUSDT-trades-2026-02-02.csv", ["1,1,nan,1,1,true"], "no plain decimal number|is not of the venue's format"),
+        ("BTCUSDT-trades-2026-02-02.csv", ["1,1,nan,1,1,true"], "is no plain decimal number"),
         (
             "BTCUSDT-trades-2026-02-02.csv",
             ["1,99999999999999999999,1,1,1,true"],
-            "does not fit|is not of the venue's format",
+            "does not fit into 64 bits",
         ),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_changes_nothing(store, tmp_path, name, lines, sentence):
     before = state(store)
-    with pytest.raises((BadFile, BadNumber), match=sentence) as refusal:
+    with pytest.raises(BadFile, match=sentence) as refusal:
         import_file(store, USDM, write(tmp_path, name, lines))
     assert name in str(refusal.value)
     assert state(store) == before
@@ -295,7 +287,7 @@ def test_a_name_that_says_nothing_is_answered_with_what_is_allowed(store, tmp_pa
 
 
 def test_a_file_that_is_not_there_is_named(store, tmp_path):
-    with pytest.raises(UnknownName, match="there is no file .*BTCUSDT-1m-2026-02.csv"):
+    with pytest.raises(UnknownName, match=r"there is no file .*BTCUSDT-1m-2026-02.csv"):
         import_file(store, USDM, tmp_path / "BTCUSDT-1m-2026-02.csv")
 
 
@@ -307,12 +299,11 @@ def klines(path: Path) -> dict[int, list[Decimal]]:
     return {int(row["open_time"]): [Decimal(row[name]) for name in FIELDS] for row in csv.DictReader(io.StringIO(text))}
 
 
-def held(market: Market, instrument: str, timeframe: Timeframe = Timeframe(1), **kwargs) -> dict[int, list[Decimal]]:
-    answer = market.candles(market.instrument(instrument), timeframe, **kwargs)
+def held(market: Market, instrument: str, **kwargs) -> dict[int, list[Decimal]]:
+    answer = market.candles(market.instrument(instrument), Timeframe(1), **kwargs)
     names = [{"count": "trades"}.get(name, name) for name in FIELDS]
-    return {
-        row["start"]: [Decimal(row[name]) for name in names] for row in candle_rows(answer, epoch="ms") if row["open"]
-    }
+    rows = [row for row in candle_rows(answer, epoch="ms") if row["open"]]
+    return {row["start"]: [Decimal(row[name]) for name in names] for row in rows}
 
 
 @pytest.mark.parametrize(("symbol", "quiet"), [("NEARUSDT", 0), ("ALGOUSDT", 22)])
@@ -337,11 +328,11 @@ def archives(real_data, tmp_path_factory) -> Path:
     btc = [f"{d['t']},{d['p']},{d['q']},0,{d['T']},{'true' if d['m'] else 'false'}" for d in data]
     write(folder, "BTCUSDT-trades-2024-08-08.zip", btc, header="id,price,qty,quote_qty,time,is_buyer_maker")
     with gzip.open(real_data / "binance-usdm/trxusdt_trades_20250304.csv.gz", "rt") as file:
-        trx = [
-            f"{d['TradeId']},{d['Price']},{d['Quantity']},0,{d['TransactionTime']},{'true' if d['IsBuyerMarketMaker'] == '1' else 'false'}"
-            for d in csv.DictReader(file)
-            if Decimal(d["Quantity"])
-        ]
+        rows = [row for row in csv.DictReader(file) if Decimal(row["Quantity"])]
+    trx = [
+        f"{d['TradeId']},{d['Price']},{d['Quantity']},0,{d['TransactionTime']},{MAKER[int(d['IsBuyerMarketMaker'])]}"
+        for d in rows
+    ]
     write(folder, "TRXUSDT-trades-2025-03-04.csv.gz", trx)
     return folder
 
@@ -375,42 +366,31 @@ def test_minutes_of_recorded_trades_equal_the_exchanges_klines_on_all_nine_field
     assert {at: held(market, symbol, basis="tape")[at] for at in minutes} == {at: official[at] for at in minutes}
 
 
+def closed(folder: Path, name: str, minutes: int) -> dict[int, list[Decimal]]:
+    """Read bars that are named by their close time in +01:00, by their start in ms."""
+    with gzip.open(folder / "binance-spot" / name, "rt") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        round(datetime.fromisoformat(row["close_datetime"]).timestamp() / 60 - minutes) * 60_000: [
+            Decimal(row[n]) for n in ("open", "high", "low", "close", "volume")
+        ]
+        for row in rows
+    }
+
+
 def test_a_month_of_minutes_folds_to_the_exchanges_own_quarters(real_data, tmp_path, store):
-    """1m and 15m were fetched separately; their times are close times in +01:00."""
-    from datetime import datetime, timedelta
-
-    def bars(name: str, minutes: int):
-        with gzip.open(real_data / "binance-spot" / name, "rt") as file:
-            rows = list(csv.reader(file))
-        names = [cell.strip().lower() for cell in rows[0]]
-        for cells in rows[1:]:
-            row = dict(zip(names, cells, strict=False))
-            closed = datetime.fromisoformat(next(row[n] for n in names if "time" in n or "date" in n))
-            start = round(closed.timestamp() / 60) * 60_000 - minutes * 60_000
-            yield (
-                start,
-                [Decimal(row[n]) for n in ("open", "high", "low", "close", "volume")],
-                timedelta(minutes=minutes),
-            )
-
-    quarters = {start: values for start, values, _ in bars("btcusdt_15m_2024.csv.gz", 15)}
+    """1m and 15m were fetched separately."""
     lines = [
         f"{start},{v[0]},{v[1]},{v[2]},{v[3]},{v[4]},{start + 59_999},0,{1 if v[4] else 0},0,0,0"
-        for start, v, _ in bars("btcusdt_1m_202412.csv.gz", 1)
+        for start, v in closed(real_data, "btcusdt_1m_202412.csv.gz", 1).items()
     ]
     import_file(store, SPOT, write(tmp_path, "BTCUSDT-1m-2024-12.csv", lines))
-    minutes = store.candles("binance-spot:BTCUSDT", 0, 2**62)
-    (known,) = store.instruments()
-    p, s = known.price_digits, known.size_digits
+    quarters = closed(real_data, "btcusdt_15m_2024.csv.gz", 15)
+    market = Market(store)
+    answer = market.candles(market.instrument("binance-spot:BTCUSDT"), Timeframe(15))
     equal = compared = 0
-    for bar in fold(minutes, Timeframe(15)):
-        if bar.state is State.OPEN or bar.start // 10**6 not in quarters or bar.proof is Proof.PARTIAL:
-            continue
-        compared += 1
-        ours = [
-            Decimal(plain(v or 0, d))
-            for v, d in zip((bar.open, bar.high, bar.low, bar.close, bar.volume), (p, p, p, p, s), strict=True)
-        ]
-        equal += ours == quarters[bar.start // 10**6]
+    for bar, row in zip(answer.rows, candle_rows(answer, epoch="ms"), strict=True):
+        if row["start"] in quarters and bar.proof is not Proof.PARTIAL:
+            compared += 1
+            equal += [Decimal(row[n]) for n in ("open", "high", "low", "close", "volume")] == quarters[row["start"]]
     assert (equal, compared) == (2_784, 2_784)
-    assert MINUTE == 60 * 10**9
