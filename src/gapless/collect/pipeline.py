@@ -142,6 +142,7 @@ class Pipeline:
             return
         self.pending.trades(track.tape, rows)
         touched = line.minutes.extend(rows, in_order=in_order)
+        line.closed_until = line.closed_until or touched[0]
         if in_order and len(touched) > 1:
             self._complete(line, track, touched[-1])
         elif in_order and touched[0] > line.forming:

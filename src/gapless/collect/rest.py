@@ -138,7 +138,12 @@ class RestClient:
         now = self._now()
         used = self._venue.history.used_weight(reply.headers)
         if used is not None:
-            self._budget.update(host, lambda record: _ENCODE(observed(_state(record), used, now)))
+
+            def change(record: bytes | None) -> bytes | None:
+                self._last = observed(_state(record), used, now)
+                return _ENCODE(self._last)
+
+            self._budget.update(host, change)
         trouble = self._venue.history.refusal(reply.status, reply.headers, reply.body, now)
         if trouble is not None:
             raise trouble
