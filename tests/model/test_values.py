@@ -20,7 +20,8 @@ NOW = 1_767_787_200_000_000_000
 @given(st.integers(-INT64, INT64), st.integers(0, 18))
 def test_a_number_written_and_read_is_the_same(value, digits):
     assert scaled(plain(value, digits), digits) == value
-    assert wide(plain(value * 10**20, digits), digits) == value * 10**20
+    total = value * 10**digits
+    assert wide(plain(total, digits), digits) == total
 
 
 @example(10**30 + 1, 16)
@@ -47,11 +48,16 @@ def test_what_is_not_exact_is_refused(text, digits):
         scaled(text, digits)
 
 
+def test_a_sum_whose_whole_part_passes_64_bits_is_refused():
+    with pytest.raises(BadNumber, match="does not fit into 64 bits"):
+        wide("9223372036854775808.5", 2)
+
+
 def test_trailing_zeros_need_no_digits():
     assert scaled("61800.3000", 1) == 618_003
     assert digits_of("61800.3000") == 1
     assert digits_of("61800") == 0
-    assert wide("9223372036854775808.50", 1) == 92_233_720_368_547_758_085
+    assert wide("9223372036854775807.50", 1) == 92_233_720_368_547_758_075
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,14 @@ def scaled(text: str, digits: int) -> int:
 
 
 def wide(text: str, digits: int) -> int:
-    """Read a sum (which may pass 64 bits) as an integer in units of 10^-digits, dropping nothing but zeros."""
+    """Read a sum as an integer in units of 10^-digits, dropping nothing but zeros; its whole part fits into 64 bits."""
     if _PLAIN.fullmatch(text) is None:
         raise BadNumber(f"{text!r} is no plain decimal number")
     whole, _, fraction = text.partition(".")
     if fraction[digits:].strip("0"):
         raise BadNumber(f"{text} has more than {digits} digits after the point")
+    if abs(int(whole)) > INT64:
+        raise BadNumber(f"{text} does not fit into 64 bits")
     return int(whole + fraction[:digits].ljust(digits, "0"))
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from gapless.errors import BadFile
 from gapless.model import MS, Bar, Tape, TapeKind, Trade, iso
-from gapless.model.number import digits_of, scaled, wide
+from gapless.model.number import INT64, digits_of, scaled, wide
 from gapless.venues.binance.limits import Market
+from gapless.venues.binance.parse import bounded
 from gapless.venues.spec import Archive, ArchiveRows, Hosts
 
 _NAME = re.compile(r"(?P<symbol>[A-Z0-9_]+)-(?P<set>aggTrades|trades|1m)-[\dTZ_-]+\.(zip|csv)(\.gz|\.zst)?")
@@ -71,7 +72,17 @@ def read(rows: Sequence[Sequence[str]], tape: Tape, received: int) -> ArchiveRow
 
 def _ns(text: str) -> int:
     value = int(text)
-    return value * 1_000 if value >= _MICROSECONDS else value * MS
+    return _fitting(value * 1_000 if value >= _MICROSECONDS else value * MS)
+
+
+def _id(text: str) -> int:
+    return _fitting(int(text))
+
+
+def _fitting(value: int) -> int:
+    if not 0 <= value <= INT64:
+        raise ValueError(f"{value} does not fit into 64 bits, or is negative")
+    return value
 
 
 def _maker(text: str) -> int:
@@ -80,13 +91,15 @@ def _maker(text: str) -> int:
 
 def _agg(row: Sequence[str], tape: Tape, received: int) -> Trade:
     price, size = scaled(row[1], tape.price_digits), scaled(row[2], tape.size_digits)
-    first, last = int(row[3]), int(row[4])
-    return Trade(int(row[0]), _ns(row[5]), price, size, _maker(row[6]), last - first + 1, first, received)
+    first, last = _id(row[3]), _id(row[4])
+    bounded(price, size, tape)
+    return Trade(_id(row[0]), _ns(row[5]), price, size, _maker(row[6]), last - first + 1, first, received)
 
 
 def _trade(row: Sequence[str], tape: Tape, received: int) -> Trade:
     price, size = scaled(row[1], tape.price_digits), scaled(row[2], tape.size_digits)
-    seq = int(row[0])
+    seq = _id(row[0])
+    bounded(price, size, tape)
     return Trade(seq, _ns(row[4]), price, size, _maker(row[5]), 1, seq, received)
 
 
@@ -94,5 +107,5 @@ def _bar(row: Sequence[str], tape: Tape) -> Bar:
     p, s, q = tape.price_digits, tape.size_digits, tape.price_digits + tape.size_digits
     return Bar(
         _ns(row[0]), scaled(row[1], p), scaled(row[2], p), scaled(row[3], p), scaled(row[4], p), scaled(row[5], s),
-        wide(row[7], q), int(row[8]), scaled(row[9], s), wide(row[10], q),
+        wide(row[7], q), _id(row[8]), scaled(row[9], s), wide(row[10], q),
     )  # fmt: skip

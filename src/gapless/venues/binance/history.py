@@ -12,7 +12,7 @@ from gapless.model import MINUTE, MS, SECOND, Bar, Tape, Trade
 from gapless.model.book import DepthSnapshot
 from gapless.model.number import scaled, wide
 from gapless.venues.binance.limits import Market, bars_weight
-from gapless.venues.binance.parse import levels
+from gapless.venues.binance.parse import bounded, levels
 from gapless.venues.binance.wire import AggRow, DepthReply, KlineRow, Refusal, ServerTime, TickerRow, TradeRow
 from gapless.venues.spec import Hosts, Page, Request
 
@@ -75,11 +75,13 @@ def trades_page(body: bytes, tape: Tape, first: int | None, received: int) -> Pa
 
 def _agg(row: AggRow, tape: Tape, received: int) -> Trade:
     price, size = scaled(row.p, tape.price_digits), scaled(row.q, tape.size_digits)
+    bounded(price, size, tape)
     return Trade(row.a, row.T * MS, price, size, -1 if row.m else 1, row.l - row.f + 1, row.f, received)
 
 
 def _trade(row: TradeRow, tape: Tape, received: int) -> Trade:
     price, size = scaled(row.price, tape.price_digits), scaled(row.qty, tape.size_digits)
+    bounded(price, size, tape)
     return Trade(row.id, row.time * MS, price, size, -1 if row.isBuyerMaker else 1, 1, row.id, received)
 
 

@@ -29,6 +29,8 @@ from gapless.venues.spec import Control, Grouped
 
 _FRAME = msgspec.json.Decoder(Frame)
 _BOOK = msgspec.json.Decoder(BookFrame)
+_MOST_SIZE = 10**15  # units
+_MOST_QUOTE = 10**15  # of the quote asset, whole
 
 
 def group(frames: Iterable[bytes]) -> Grouped:
@@ -92,6 +94,7 @@ def trades(run: Sequence[AggTrade | TradeEvent], tape: Tape, received: int, padd
     """
     prices = _exact([w.p for w in run], tape.price_digits, padded)
     sizes = _exact([w.q for w in run], tape.size_digits, padded)
+    bounded(max(prices), max(sizes), tape)
     if isinstance(run[0], AggTrade):
         return [
             Trade(w.a, w.T * MS, p, q, -1 if w.m else 1, w.l - w.f + 1, w.f, received)  # type: ignore[union-attr]
@@ -117,6 +120,12 @@ def _exact(texts: list[str], digits: int, padded: int | None) -> list[int]:
     if min(values) < 0:
         raise BadNumber(f"{min(values)} in units of 10^-{digits} is negative")
     return values
+
+
+def bounded(price: int, size: int, tape: Tape) -> None:
+    """Refuse a trade that cannot be: thousands like it would still fit into the 64 bits of a minute's sums."""
+    if size > _MOST_SIZE or price * size > _MOST_QUOTE * 10 ** (tape.price_digits + tape.size_digits):
+        raise BadNumber(f"a trade of {size} at {price} in units of {tape.name} is too large to be one")
 
 
 @lru_cache

@@ -4,11 +4,14 @@ Prices and sizes are texts, ids and times are numbers (ms). Unknown keys are ign
 Documentation: developers.binance.com, USD-M futures "Websocket Market Streams", and binance-spot-api-docs.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Pair = tuple[str, str]
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MaybeId = Annotated[int, Meta(ge=-1, le=2**63 - 1)]  # -1 where there is none
+Millis = Annotated[int, Meta(ge=0, le=9_223_372_036_854)]  # as ns it fits into 64 bits
 
 
 class AggTrade(Struct, gc=False, tag_field="e", tag="aggTrade"):
@@ -16,12 +19,12 @@ class AggTrade(Struct, gc=False, tag_field="e", tag="aggTrade"):
     "f":521512568,"l":521512568,"T":1785048482718,"m":false,"st":1}`; USD-M `/market`, spot without nq and st.
     """
 
-    a: int
+    a: Id
     p: str
     q: str
-    f: int
-    l: int
-    T: int
+    f: Id
+    l: Id
+    T: Millis
     m: bool
 
 
@@ -30,26 +33,26 @@ class TradeEvent(Struct, gc=False, tag_field="e", tag="trade"):
     "X":"MARKET","m":true,"st":1}`; USD-M `/public` (undocumented there), spot without X and st.
     """
 
-    t: int
+    t: Id
     p: str
     q: str
-    T: int
+    T: Millis
     m: bool
 
 
 class KlineBody(Struct):
     """The `k` of a kline event; `f` and `L` are -1 where nothing traded."""
 
-    t: int
+    t: Millis
     i: str
-    f: int
-    L: int
+    f: MaybeId
+    L: MaybeId
     o: str
     c: str
     h: str
     l: str
     v: str
-    n: int
+    n: Id
     x: bool
     q: str
     V: str
@@ -61,7 +64,7 @@ class Kline(Struct, tag_field="e", tag="kline"):
     "i":"1m", "f":521512559, "L":521512793, "o":"64346.70", ..., "n":235, "x":true, ...}}`.
     """
 
-    E: int
+    E: Millis
     k: KlineBody
 
 
@@ -156,26 +159,26 @@ class BookFrame(Struct):
 class AggRow(Struct):
     """A row of REST aggTrades: `{"a","p","q","nq","f","l","T","m"}`."""
 
-    a: int
+    a: Id
     p: str
     q: str
-    f: int
-    l: int
-    T: int
+    f: Id
+    l: Id
+    T: Millis
     m: bool
 
 
 class TradeRow(Struct):
     """A row of REST trades and historicalTrades: `{id,price,qty,quoteQty,time,isBuyerMaker}`."""
 
-    id: int
+    id: Id
     price: str
     qty: str
-    time: int
+    time: Millis
     isBuyerMaker: bool
 
 
-KlineRow = tuple[int, str, str, str, str, str, int, str, int, str, str, Any]
+KlineRow = tuple[Millis, str, str, str, str, str, int, str, Id, str, str, Any]
 """`[openTime,"o","h","l","c","vol",closeTime,"quoteVol",nTrades,"takerBuyBase","takerBuyQuote","ignore"]`."""
 
 
@@ -190,9 +193,9 @@ class TickerRow(Struct):
     lowPrice: str
     volume: str
     quoteVolume: str
-    closeTime: int
-    firstId: int
-    lastId: int
+    closeTime: Millis
+    firstId: MaybeId
+    lastId: MaybeId
     count: int
 
 
