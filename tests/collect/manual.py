@@ -109,15 +109,19 @@ def reply(body: Any = None, status: int = 200, **headers: str) -> Reply:
 class HandSocket:
     """One socket of a test's own: what was sent, and a way to speak."""
 
-    def __init__(self, url: str, events: SocketEvents) -> None:
+    def __init__(self, url: str, events: SocketEvents, *, agree: bool) -> None:
         self.url = url
+        self.agree = agree
         self.events = events
         self.sent: list[dict[str, Any]] = []
         self.paused = False
         self.left: tuple[int, str] | None = None
 
     def send(self, text: str) -> None:
-        self.sent.append(json.loads(text))
+        message = json.loads(text)
+        self.sent.append(message)
+        if self.agree:
+            self.say({"result": None, "id": message["id"]})
 
     def pause(self) -> None:
         self.paused = True
@@ -135,9 +139,10 @@ class HandSocket:
 
 
 class HandSockets:
-    """Opens sockets of a test's own; `refuse` of the next connects fail."""
+    """Opens sockets of a test's own; `refuse` of the next connects fail, `agree` acknowledges every message."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, agree: bool = False) -> None:
+        self.agree = agree
         self.opened: list[HandSocket] = []
         self.refuse = 0
 
@@ -146,6 +151,6 @@ class HandSockets:
         if self.refuse:
             self.refuse -= 1
             raise Unavailable(f"{url} does not take a connection: refused")
-        socket = HandSocket(url, events)
+        socket = HandSocket(url, events, agree=self.agree)
         self.opened.append(socket)
         return socket

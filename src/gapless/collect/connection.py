@@ -125,18 +125,21 @@ class Connection:
                 socket.pause()
             if not over.is_set():
                 self._act(session.opened(self._clock.monotonic()))
-            while not over.is_set():
-                try:
-                    async with asyncio.timeout(_TICK / 1e9):
-                        await over.wait()
-                except TimeoutError:
-                    self._act(session.ticked(self._clock.monotonic()))
+            async with asyncio.TaskGroup() as group:
+                ticking = group.create_task(self._tick(session))
+                await over.wait()
+                ticking.cancel()
         finally:
             session.closed()
             over.set()
             if self._socket is not None:
                 leaving, self._socket = self._socket, None
                 leaving.close(1000, "")
+
+    async def _tick(self, session: Session) -> None:
+        while True:
+            await self._clock.sleep(_TICK)
+            self._act(session.ticked(self._clock.monotonic()))
 
     def batch(self, frames: list[bytes], received: int, session: Session) -> None:
         """Take the frames of one wake-up of a socket with its session."""
