@@ -5,13 +5,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct, field
 
 from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.errors import BadInput, UnknownName
+from gapless.model import Environment
 from gapless.model.times import parse_duration
 from gapless.serve.settings import ServeSettings
 
@@ -83,19 +84,22 @@ def load(
     tree: dict[str, Any] = {}
     if file.is_file():
         try:
-            tree = tomllib.loads(file.read_text())
-        except tomllib.TOMLDecodeError as error:
+            tree = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{file} is not valid TOML: {error}") from error
+        except OSError as error:
+            raise BadInput(f"{file} cannot be read: {error.strerror}") from error
     for variable, key in _ENVIRONMENT.items():
         if value := environ.get(variable):
             _put(tree, key, value)
     for text in sets:
         key, sign, value = text.partition("=")
-        if not sign:
+        if not sign or not key.strip():
             raise BadInput(f"--set {text!r} must be key=value")
         _put(tree, key.strip(), _value(value.strip()))
     known = list(venues)
-    for name in tree.get("venues", {}):
+    named = tree.get("venues", {})
+    for name in named if isinstance(named, dict) else ():
         if known and name not in known:
             raise UnknownName(
                 f"venues.{name}: there is no such venue; allowed are {', '.join(known)}{_near(name, known)}"
@@ -126,8 +130,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
     try:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$.")
-        raise BadInput(f"{where.rstrip('`') or 'settings'}: {text}") from error
+        raise BadInput(_located(error, tree)) from error
     for key, text in (
         ("collect.history", settings.collect.history),
         ("collect.resume_within", settings.collect.resume_within),
@@ -149,6 +152,25 @@ def _checked(tree: dict[str, Any]) -> Settings:
     return settings
 
 
+def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
+    """Say where a value of the wrong kind stands: of a venue, the library does not name which."""
+    text, _, where = str(error).partition(" - at `$.")
+    where = where.rstrip("`")
+    if "[...]" not in where:
+        return f"{where or 'settings'}: {text}"
+    for name, inner in tree["venues"].items():
+        try:
+            msgspec.convert(inner, VenueSettings)
+        except msgspec.ValidationError as own:
+            text, _, field_of = str(own).partition(" - at `$.")
+            return f"venues.{name}{'.' if field_of else ''}{field_of.rstrip('`')}: {text}{_allowed(text)}"
+    return f"{where}: {text}"
+
+
+def _allowed(text: str) -> str:
+    return f"; allowed are {', '.join(get_args(Environment))}" if "enum" in text else ""
+
+
 def _known_keys(tree: dict[str, Any], prefix: str, kind: Any) -> None:
     names = [item.name for item in msgspec.structs.fields(kind)]
     for key, value in tree.items():
@@ -165,6 +187,8 @@ def _known_keys(tree: dict[str, Any], prefix: str, kind: Any) -> None:
                     _known_keys(inner, f"{prefix}venues.{name}.", VenueSettings)
         else:
             inner_kind = next(item.type for item in msgspec.structs.fields(kind) if item.name == key)
+            if not (isinstance(inner_kind, type) and issubclass(inner_kind, Struct)):
+                raise BadInput(f"{prefix}{key}: a value and no section, hence no {prefix}{key}.{next(iter(value))}")
             _known_keys(value, f"{prefix}{key}.", inner_kind)
 
 

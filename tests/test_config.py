@@ -1,0 +1,129 @@
+"""The settings: whose word counts, and what a wrong one is answered with."""
+
+from pathlib import Path
+
+import pytest
+
+from gapless.config import EXPLAINED, Settings, commented, load
+from gapless.errors import BadInput, UnknownName
+
+VENUES = ("binance", "binance-spot")
+
+
+def settings(
+    *sets: str, environ: dict[str, str] | None = None, toml: str | bytes | None = None, folder: Path | None = None
+) -> Settings:
+    file = (folder or Path("/nonexistent")) / "gapless.toml"
+    if toml is not None:
+        file.write_bytes(toml if isinstance(toml, bytes) else toml.encode())
+    return load(sets=sets, environ=environ or {}, file=file, venues=VENUES)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    plain = settings()
+    assert plain.store.url == "sqlite:///gapless.db"
+    assert (plain.collect.history, plain.collect.resume_within) == ("180m", "7d")
+    assert plain.serve.listen == ("127.0.0.1:8787",)
+    assert plain.venue("binance").environment == "live"
+
+
+def test_set_beats_the_environment_which_beats_the_file_which_beats_the_default(tmp_path: Path) -> None:
+    toml = '[store]\nurl = "sqlite:///file.db"\n[collect]\nhistory = "60m"\n[venues.binance]\napi_key = "of-file"\n'
+    environ = {"GAPLESS_STORE": "sqlite:///env.db", "GAPLESS_BINANCE_API_KEY": "of-env"}
+    by_file = settings(toml=toml, folder=tmp_path)
+    assert (by_file.store.url, by_file.collect.history, by_file.venue("binance").api_key) == (
+        "sqlite:///file.db", "60m", "of-file",
+    )  # fmt: skip
+    by_environment = settings(environ=environ, toml=toml, folder=tmp_path)
+    assert (by_environment.store.url, by_environment.venue("binance").api_key) == ("sqlite:///env.db", "of-env")
+    by_set = settings("store.url=sqlite:///set.db", "venues.binance.api_key=of-set", environ=environ)
+    assert (by_set.store.url, by_set.venue("binance").api_key) == ("sqlite:///set.db", "of-set")
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert settings(environ={"GAPLESS_STORE": ""}).store.url == "sqlite:///gapless.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("store.min_free=5", 5),
+        ("collect.tickers=false", False),
+        ("venues.binance.sim_url=http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ('venues.binance.sim_url="http://127.0.0.1:1"', "http://127.0.0.1:1"),
+        ("venues.binance-spot.api_key=", ""),
+        ("venues.binance.api_key=a=b", "a=b"),
+        (' collect.books = ["binance:BTCUSDT"] ', ["binance:BTCUSDT"]),
+    ],
+)
+def test_a_value_is_read_as_toml_would_and_as_text_where_it_is_none(text: str, value: object) -> None:
+    path = text.partition("=")[0].strip().split(".")
+    found: object = settings(text)
+    for part in path:
+        found = found[part] if isinstance(found, dict) else getattr(found, part)
+    assert found == value
+
+
+WRONG = {
+    "collect.histroy=1m": "there is no setting collect.histroy; allowed are .* did you mean history",
+    "colect.history=1m": "there is no setting colect; allowed are .* did you mean collect",
+    "venues.binanse.reserve=1": "venues.binanse: there is no such venue; allowed are .* did you mean binance",
+    "venues.binance.trade_stream=x": "there is no setting venues.binance.trade_stream; .* did you mean trades_stream",
+    "venues.binance.trades_stream=trades": "venues.binance.trades_stream: 'trades' is not allowed; allowed are aggT",
+    "venues.binance.environment=simm": "venues.binance.environment: .*simm.* allowed are live, demo, sim",
+    "venues.binance.reserve=-1": "venues.binance.reserve: -1 is not allowed; 0 or more is",
+    "venues.binance.reserve=many": "venues.binance.reserve: Expected `int`, got `str`",
+    "venues=3": "venues: ",
+    "venues.binance=3": "venues",
+    "collect=3": "collect: ",
+    "store.url.file=x": "store.url: ",
+    "store.url=3": "store.url: Expected `str`, got `int`",
+    "store.durability=paranoid": "store.durability: 'paranoid' is not allowed; allowed are normal, full",
+    "collect.history=soon": "collect.history: 'soon' is no duration",
+    "collect.resume_within=-7d": "collect.resume_within: '-7d' is no duration",
+    "collect.instruments=binance:BTCUSDT": "collect.instruments: Expected `array`, got `str`",
+    "serve.listen=8787": "serve.listen: Expected `array`, got `int`",
+    "collect.history": "--set 'collect.history' must be key=value",
+    "=3": "--set '=3' must be key=value",
+    "a..b=3": "there is no setting a",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_key_or_value_is_named_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(BadInput, match=WRONG[text]) as caught:
+        settings(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_is_told_from_a_wrong_value() -> None:
+    with pytest.raises(UnknownName):
+        settings("collect.histroy=1m")
+
+
+@pytest.mark.parametrize(
+    "toml", ["[collect", "collect = 3 = 4", b"\xff\xfe\x00", "[collect]\nhistory = '1m'\nhistory = '2m'"]
+)
+def test_a_file_that_is_no_toml_is_named(toml: str | bytes, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"gapless.toml is not valid TOML"):
+        settings(toml=toml, folder=tmp_path)
+
+
+def test_a_wrong_key_in_the_file_is_named_too(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"there is no setting serve.port; .*"):
+        settings(toml="[serve]\nport = 3\n", folder=tmp_path)
+
+
+def test_what_print_config_writes_loads_again_to_the_same_settings(tmp_path: Path) -> None:
+    written = settings(toml=commented(VENUES), folder=tmp_path)
+    plain = settings()
+    for name in VENUES:
+        plain.venue(name)
+    assert written == plain
+
+
+def test_every_setting_is_explained() -> None:
+    text = commented(VENUES)
+    for line in text.splitlines():
+        if "=" in line and not line.startswith("# gapless.toml"):
+            assert line.rpartition("# ")[2].strip() in EXPLAINED.values(), line
