@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from gapless.adapters import open_store
 from gapless.collect.collector import Collector, Outside
 from gapless.collect.recorder import Recorder
@@ -30,6 +32,7 @@ from gapless.store.sqlite import SqliteStore, sqlite_path
 from gapless.venues.registry import VENUES, venue
 
 _STOP_WITHIN = 5.0
+_DISK = 5 * SECOND
 _OTHERS = SECOND // 2  # how often commits of other processes are looked for
 
 
@@ -182,6 +185,7 @@ class Engine:
                 tasks += [group.create_task(collector.run()) for collector in self.collectors]
                 tasks.append(group.create_task(self.writer.run(), name="writer"))
                 tasks.append(group.create_task(self._watch_others(), name="others"))
+                tasks.append(group.create_task(self._watch_disk(), name="disk"))
                 if self.settings.serve.listen:
                     tasks.append(group.create_task(self._serve(), name="serve"))
                 self.ready.set()
@@ -237,7 +241,12 @@ class Engine:
     def _take(self) -> list[Commit]:
         known_at, mono = self.clock.wall(), self.clock.monotonic()
         return [
-            collector.pending.take(collector.primary(), now=collector.pipeline.clock.now(mono), known_at=known_at)
+            collector.pending.take(
+                collector.primary(),
+                now=collector.pipeline.clock.now(mono),
+                known_at=known_at,
+                since=collector.since(),
+            )
             for collector in self.collectors
             if collector.pending
         ]
@@ -265,6 +274,20 @@ class Engine:
             if (now := self.reader.version()) != version:
                 version = now
                 await self._tell()
+
+    async def _watch_disk(self) -> None:
+        """Stop keeping trades while the disk is nearly full: they become a hole, candles go on."""
+        folder = os.path.dirname(os.path.abspath(self.store.path))
+        while self.store.path != ":memory:":
+            free = psutil.disk_usage(folder).free
+            shedding = free < self.settings.store.min_free
+            if any(collector.pipeline.shedding is not shedding for collector in self.collectors):
+                self.note("disk_low" if shedding else "disk_again", folder, free=free)
+                for collector in self.collectors:
+                    collector.pipeline.shedding = shedding
+                    if shedding:
+                        collector.pipeline.broke("disk", self.clock.monotonic())
+            await self.clock.sleep(_DISK)
 
     def _pressure(self, pause: bool) -> None:
         self.note("backpressure", "writer", paused=pause)

@@ -25,6 +25,7 @@ class Status:
         self._engine = engine
         self._process = psutil.Process()
         self._process.cpu_percent()
+        self._size = engine.store.size()
         self.candles = 0
         self.revisions = 0
         self.repaired = 0
@@ -155,7 +156,7 @@ class Status:
             "uptime_s": round(uptime, 1),
             "connections": self.connections(),
             "rates": {"messages": round(messages / uptime, 1), "candles": round(self.candles / uptime, 4)},
-            "derived_accuracy": 1.0,
+            "derived_accuracy": None,  # measured once derived bars are emitted and folded again
             "signal_latency_ms": {"p50": None, "p99": None},
             "gaps": {
                 "open": sum(len(c.holes()) for c in engine.collectors),
@@ -165,7 +166,11 @@ class Status:
             },
             "budgets": self.budgets(),
             "jobs": [],
-            "store": {"rows": engine.writer.rows, "bytes": size, "bytes_per_day": int(size / max(uptime, 60) * 86_400)},
+            "store": {
+                "rows": engine.writer.rows,
+                "bytes": size,
+                "bytes_per_day": int((size - self._size) / uptime * 86_400),
+            },
             "process": process,
             "revisions": self.revisions,
         }

@@ -120,9 +120,7 @@ def test_a_number_of_too_many_digits_costs_one_event_and_not_its_batch() -> None
     assert desk.pipeline.malformed == 1
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"p": "-1.0"}, {"p": "1e5"}, {"q": "nan"}, {"p": ""}, {"T": 2**63 - 1}, {"p": "9" * 40 + ".0"}]
-)
+@pytest.mark.parametrize("wrong", [{"p": "-1.0"}, {"p": "1e5"}, {"q": "nan"}, {"p": ""}, {"p": "9" * 40 + ".0"}])
 def test_a_number_that_is_none_is_an_event_that_does_not_fit(wrong: dict[str, Any]) -> None:
     desk, market = Desk(), TinyMarket()
     desk.hear(*market.aggs(1, 1))

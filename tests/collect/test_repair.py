@@ -18,6 +18,16 @@ from gapless.store.budget import MemoryBudget
 FIRST = EPOCH // MINUTE
 
 
+@pytest.fixture(autouse=True)
+def _files_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is read in a thread, whose end no manual clock waits for: here it is read where it is asked for."""
+
+    async def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+
+
 class Workshop:
     """A desk whose holes are repaired; `answer` replaces what the market would say, where it says something."""
 

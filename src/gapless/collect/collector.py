@@ -28,6 +28,7 @@ from gapless.venues.spec import Stream, Venue
 _TICK = SECOND // 10
 _QUIET = 20 * SECOND  # without any event for this long, the venue is asked for its time
 _TRIES = 4  # at a venue that does not answer while its instruments are not known
+_BREAKS = {"disconnected": "disconnect", "closing": "disconnect", "silent": "silent"}
 _TRADES: dict[str, TapeKind] = {"aggTrade": "agg", "trade": "trade"}
 
 
@@ -151,7 +152,7 @@ class Collector:
 
     def _connect(self, streams: list[Stream]) -> None:
         """Lay the streams on connections: by group, at most as many each as the venue allows."""
-        hooks = Hooks(self._outside.record, self._probe, self._outside.note, self._arrived)
+        hooks = Hooks(self._outside.record, self._probe, self._note, self._arrived)
         most = self.venue.limits.streams_per_connection
         for group in sorted({stream.group for stream in streams}):
             mine = [stream for stream in streams if stream.group == group]
@@ -180,6 +181,14 @@ class Collector:
     def primary(self) -> dict[str, Tape]:
         """Give the tape that each instrument's folds come from."""
         return {name: line.trades.tape for name, line in self.pipeline.lines.items() if line.trades}
+
+    def since(self) -> dict[str, int]:
+        """Give the minute since which each instrument is collected live, ns UTC."""
+        return {
+            name: line.bars.live * MINUTE
+            for name, line in self.pipeline.lines.items()
+            if line.bars and line.bars.live is not None
+        }
 
     def holes(self) -> list[tuple[Tape, Range]]:
         """List what is wanted now and not held."""
@@ -229,6 +238,12 @@ class Collector:
         finally:
             self.pipeline.clock.asked(self._clock.monotonic())
             self._asking_time = False
+
+    def _note(self, name: str, subject: str, **fields: object) -> None:
+        """Pass an event of a connection on, and remember what made the holes that follow it."""
+        if name in _BREAKS:
+            self.pipeline.broke(_BREAKS[name], self._clock.monotonic())
+        self._outside.note(name, subject, **fields)
 
     def _probe(self, connection: Connection, stream: Stream) -> None:
         """Look after a silent stream, unless that is under way: a ban may keep the answer back for long."""

@@ -12,15 +12,17 @@ from gapless.tape.sequence import Sequence
 class Track(Struct):
     """One tape while it is collected.
 
-    `begins` is the first id of the interval that is wanted now, None before the first live id: that of the interval
-    of an earlier run that the live id joins, else `history` ids before it. `earlier` are the intervals that earlier
-    runs and imports left, the newest of which ended at `ended` (ns): their holes are repaired too. `shown_fill`
-    is the newest execution that the venue has shown when asked while nothing has come by stream.
+    `live` is the first id that came live in this run, None before. `begins` is the first id of the interval that
+    is wanted now: that of the interval of an earlier run that `live` joins, else `history` ids before it. `earlier`
+    are the intervals that earlier runs and imports left, the newest of which ended at `ended` (ns): their holes are
+    repaired too. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
+    stream. `doubled` counts what came twice, `told` what of it was told.
     """
 
     tape: Tape
     sequence: Sequence
     history: int = 0
+    live: int | None = None
     begins: int | None = None
     earlier: list[Range] = []
     ended: int = 0
@@ -29,6 +31,7 @@ class Track(Struct):
     newest_fill: int = -1
     shown_fill: int = -1
     doubled: int = 0
+    told: int = 0
 
     def holes(self) -> list[Range]:
         """List what is wanted and not held, ascending."""
@@ -47,6 +50,7 @@ class Track(Struct):
         """Begin with the first live id: join the interval of an earlier run if it is young enough."""
         if self.begins is not None:
             return
+        self.live = first
         if self.joins(time, within=within) and self.earlier[-1][1] < first:
             self.begins = self.earlier.pop()[0]
         else:

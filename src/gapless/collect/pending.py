@@ -74,13 +74,14 @@ class Pending:
         """Keep an event."""
         self._events.append((kind, subject, detail, at))
 
-    def take(self, primary: dict[str, Tape], *, now: int, known_at: int) -> Commit:
-        """Give everything as one commit and begin anew; `now` is venue time."""
+    def take(self, primary: dict[str, Tape], *, now: int, known_at: int, since: dict[str, int] | None = None) -> Commit:
+        """Give everything as one commit and begin anew; `now` is venue time, `since` as in `Commit`."""
         commit = Commit(
             now=now,
             known_at=known_at,
             cause="repair" if self._causes else "stream",
             primary=primary,
+            since=since or {},
             trades=list(self._trades.values()),
             bars=list(self._bars.items()),
             vouched=[vouch for known in self._vouched.values() for vouch in known],

@@ -17,6 +17,7 @@ from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
 
 _BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later it is read by REST
+_BLAMED = 10 * SECOND  # a hole seen this soon after a connection broke comes of that
 _EXTRAPOLATE = 2 * SECOND  # how far beyond the last event the venue's clock is believed to have run
 
 # A number of too many digits, or an event of another kind than its stream's.
@@ -45,6 +46,8 @@ class Pipeline:
         self._fast = fast
         self._streams: dict[str, Stream] = {}
         self._flowed: dict[str, int] = {}
+        self._broken = ("", 0)
+        self.shedding = False
 
     def watch(self, streams: list[Stream]) -> None:
         """Learn which streams carry what."""
@@ -120,6 +123,9 @@ class Pipeline:
                 self.depth(name, diff)
 
     def _trades(self, line: Line, track: Track, rows: list[Trade]) -> None:
+        if self.shedding:
+            self._shed(track, rows)
+            return
         arrival = track.sequence.append(rows)
         track.doubled += arrival.doubled
         if not arrival.vouched:
@@ -134,6 +140,13 @@ class Pipeline:
         if arrival.rows:
             self._fast(line.instrument.id, arrival.rows)
 
+    def _shed(self, track: Track, rows: list[Trade]) -> None:
+        """Keep of trades only that they were there: a hole in the ledger, to be filled when there is room again."""
+        last = max(rows, key=lambda row: row.seq)
+        track.begin(rows[0].seq, rows[0].time, within=self.resume_within)
+        track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
+        self._want(track)
+
     def _keep(self, line: Line, track: Track, rows: list[Trade], *, in_order: bool) -> None:
         """Hand rows over for the next commit, with the minutes that they complete in memory."""
         if track.begins is not None and track.newest is not None:
@@ -144,13 +157,16 @@ class Pipeline:
         touched = line.minutes.extend(rows, in_order=in_order)
         line.closed_until = line.closed_until or touched[0]
         if in_order and len(touched) > 1:
-            self._complete(line, track, touched[-1])
+            self._complete(line, track, touched[-1], rows[-1].received)
         elif in_order and touched[0] > line.forming:
-            self._complete(line, track, touched[0])
+            self._complete(line, track, touched[0], rows[-1].received)
         line.forming = max(line.forming, touched[-1])
 
-    def _complete(self, line: Line, track: Track, before: int) -> None:
-        """Fold the owned minutes that lie before the forming one."""
+    def _complete(self, line: Line, track: Track, before: int, at: int) -> None:
+        """Fold the owned minutes that lie before the forming one, and tell what came twice meanwhile."""
+        if track.doubled > track.told:
+            self.pending.event("doubled", track.tape.name, at, doubled=track.doubled - track.told)
+            track.told = track.doubled
         for start in line.minutes.before(before):
             if fold := line.minutes.fold(start):
                 self.pending.fold(track.tape, fold)
@@ -238,8 +254,17 @@ class Pipeline:
             start += MINUTE
         line.closed_until = start
 
-    def name(self, track: Track, hole: Range, cause: str, at: int) -> None:
-        """Give a hole its name in the ledger."""
+    def broke(self, cause: str, mono: int) -> None:
+        """Learn that a connection broke or a stream fell silent: the holes of the next seconds come of it."""
+        self._broken = (cause, mono)
+
+    def name(self, track: Track, hole: Range, *, at: int, mono: int) -> None:
+        """Give a hole its name in the ledger: where it comes from, as far as that shows."""
+        cause, since = self._broken
+        if track.live is not None and hole[1] < track.live:
+            cause = "history" if track.begins is not None and track.live - track.begins == track.history else "stopped"
+        elif mono - since > _BLAMED or not since:
+            cause = "jump"
         self.pending.gap(track.tape, Gap(tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause=cause))
 
 

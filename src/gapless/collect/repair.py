@@ -75,7 +75,6 @@ class Repair:
         self._hosts = hosts
         self._clock = clock
         self._work: dict[int, _Work] = {}
-        self.cause = "jump"
         self._grace = _GRACE
 
     async def run(self) -> None:
@@ -88,8 +87,9 @@ class Repair:
     def scan(self, group: asyncio.TaskGroup) -> None:
         """Start a step for every track that has ripe holes: trades before bars."""
         now = self._clock.monotonic()
+        kinds = (True,) if self._pipeline.shedding else (False, True)
         grace = self._grace + int(_COMPANY * self._rest.pressure())
-        for bars in (False, True):
+        for bars in kinds:
             for line in self._pipeline.lines.values():
                 track = line.bars if bars else line.trades
                 if track is None:
@@ -111,7 +111,7 @@ class Repair:
         for hole in holes:
             if not any(first <= hole[0] and hole[1] <= last for first, last in work.named):
                 work.named.add(hole)
-                self._pipeline.name(track, hole, self.cause, at)
+                self._pipeline.name(track, hole, at=at, mono=self._clock.monotonic())
         work.named = {name for name in work.named if any(h[0] <= name[1] and h[1] >= name[0] for h in holes)}
 
     async def _step(self, line: Line, track: Track, work: _Work, step: Step) -> None:
@@ -165,6 +165,14 @@ class Repair:
             return await self._archived(line, track, step) or bool(missing)
         return bool(missing)
 
+    def _told(self, track: Track, filled: list[Range], *, source: str, weight: int) -> None:
+        """Count what a reply filled, and keep what it cost."""
+        ids = sum(last - first + 1 for first, last in filled)
+        self.done.ids += ids
+        self._pipeline.pending.event(
+            "repaired", track.tape.name, self._clock.wall(), ids=ids, source=source, weight=weight
+        )
+
     def _before(self, track: Track, step: Step) -> tuple[int, int]:
         """Give id and time of the trade before a hole; the hole's own first id and 0 where there is none."""
         return self._trade_before(track.tape, step.first) or (step.first, 0)
@@ -185,8 +193,9 @@ class Repair:
         if first > step.first:
             raise Unavailable(f"no source has {name} from id {step.first} to {first - 1}")
         kept = [row for row in rows if row.seq <= last]
-        self.done.ids += sum(b - a + 1 for a, b in track.sequence.coverage.missing(first, last))
+        missing = track.sequence.coverage.missing(first, last)
         self._pipeline.fill(line, kept, (first, last), Evidence.ARCHIVE)
+        self._told(track, missing, source="archive", weight=0)
         return True
 
     async def _day_with(self, track: Track, step: Step) -> list[Trade]:
@@ -223,7 +232,8 @@ class Repair:
         """Ask for bars and one more: a bar that another follows in the same reply is final."""
         start, end = step.first * MINUTE, (step.last + 2) * MINUTE
         history = self._venue.history
-        body = await self._get(history.bars_request(self._hosts, line.instrument.symbol, start, end))
+        request = history.bars_request(self._hosts, line.instrument.symbol, start, end)
+        body = await self._get(request)
         try:
             bars = history.bars(body, track.tape)
         except (msgspec.DecodeError, BadNumber):
@@ -241,8 +251,9 @@ class Repair:
         filled = False
         for run in _runs([bar for bar in bars if step.first <= bar.start // MINUTE <= step.last]):
             first, last = run[0].start // MINUTE, run[-1].start // MINUTE
-            self.done.ids += sum(b - a + 1 for a, b in track.sequence.coverage.missing(first, last))
+            missing = track.sequence.coverage.missing(first, last)
             self._pipeline.fill_bars(line, run, (first, last), Evidence.REST)
+            self._told(track, missing, source="rest", weight=0 if filled else request.weight)
             filled = True
         return filled
 

@@ -25,15 +25,16 @@ class Vouched(Struct, frozen=True):
 class Commit(Struct, kw_only=True):
     """Everything that one transaction brings.
 
-    `primary` maps an instrument to the tape its folds come from. `folds` are minutes that were folded in memory
-    from all their trades. `due` are minutes whose time is up, whether or not everything came; `trims`
-    are tapes of which nothing exists before an id. `now` is venue time.
+    `primary` maps an instrument to the tape its folds come from, `since` to the minute from which it is live.
+    `folds` are minutes that were folded in memory from all their trades. `due` are minutes whose time is up,
+    whether or not everything came; `trims` are tapes of which nothing exists before an id. `now` is venue time.
     """
 
     now: int
     known_at: int
     cause: str = "stream"
     primary: dict[str, Tape] = field(default_factory=dict)
+    since: dict[str, int] = field(default_factory=dict)
     trades: list[tuple[Tape, list[Trade]]] = field(default_factory=list)
     bars: list[tuple[str, list[Bar]]] = field(default_factory=list)
     vouched: list[Vouched] = field(default_factory=list)
@@ -239,7 +240,8 @@ class _Judged:
         fresh = revised(candle, former)
         if fresh is None:
             return None
-        if former is None and self.commit.cause == "repair" and self.tx.candle_after(self.instrument, fresh.start):
+        live = fresh.start >= self.commit.since.get(self.instrument, 2**63)
+        if former is None and live and self.tx.candle_after(self.instrument, fresh.start):
             # It was missing when its time was up: being there now is a change, also to the bars that contain it.
             fresh = replace(fresh, revision=1)
         kept = former if former and former.revision >= 0 and fresh.revision > former.revision else None
