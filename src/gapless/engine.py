@@ -275,9 +275,12 @@ class Engine:
                 version = now
                 await self._tell()
 
+    def _folder(self) -> str:
+        return os.path.dirname(os.path.abspath(self.store.path))
+
     async def _watch_disk(self) -> None:
         """Stop keeping trades while the disk is nearly full: they become a hole, candles go on."""
-        folder = os.path.dirname(os.path.abspath(self.store.path))
+        folder = self._folder()
         while self.store.path != ":memory:":
             free = psutil.disk_usage(folder).free
             shedding = free < self.settings.store.min_free
