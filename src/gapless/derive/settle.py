@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge, revised
 from gapless.derive.minutes import fold_minute
-from gapless.model import MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
+from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
 from gapless.ports import MinuteRow, Transaction
 from gapless.tape.coverage import merged, without
 from gapless.tape.wanted import joined_ranges, trimmed
+
+_REACH = 7 * DAY
 
 
 class Vouched(Struct, frozen=True):
@@ -159,7 +161,8 @@ def _filled(tx: Transaction, vouch: Vouched, commit: Commit) -> list[Gap]:
 
 def _between(tx: Transaction, vouch: Vouched) -> Iterable[int]:
     """List the minutes on which newly vouched ids can throw light: those of their rows, and on either side, where no
-    id is missing on the way, those up to the next row.
+    id is missing on the way, those up to the next row. Of a longer time only its first and its last week are listed:
+    a wrong time on one event, or years without a trade, must not hold up a commit.
     """
     tape, first, last = vouch.tape.id, vouch.first, vouch.last
     before, begin = tx.trade_before(tape, first), tx.trade_after(tape, first - 1)
@@ -170,7 +173,10 @@ def _between(tx: Transaction, vouch: Vouched) -> Iterable[int]:
         end = after
     if begin is None or end is None or begin.seq > end.seq:
         return ()
-    return range(begin.time - begin.time % MINUTE, end.time + 1, MINUTE)
+    start, stop = begin.time - begin.time % MINUTE, end.time + 1
+    if stop - start <= 2 * _REACH:
+        return range(start, stop, MINUTE)
+    return (*range(start, start + _REACH, MINUTE), *range((end.time - _REACH) // MINUTE * MINUTE, stop, MINUTE))
 
 
 def _missing(tx: Transaction, tape: int, first: int, last: int) -> list[tuple[int, int]]:

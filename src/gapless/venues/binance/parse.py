@@ -90,8 +90,11 @@ def _control(frame: Frame, raw: bytes, result: Grouped) -> None:
 def trades(run: Sequence[AggTrade | TradeEvent], tape: Tape, received: int, padded: int | None) -> list[Trade]:
     """Read a run of trade events of one stream; every price and size is exact or `BadNumber`.
 
-    A frame of price 0 and size 0 is a trade id spent without a fill: it keeps its place in the order.
+    A frame of price 0 and size 0 is a trade id spent without a fill: it keeps its place in the order. Events of
+    another kind than the tape's number something else: they are a `TypeError`.
     """
+    if not isinstance(run[0], AggTrade if tape.kind == "agg" else TradeEvent):
+        raise TypeError(f"{type(run[0]).__name__} is no event of {tape.name}")
     prices = _exact([w.p for w in run], tape.price_digits, padded)
     sizes = _exact([w.q for w in run], tape.size_digits, padded)
     bounded(max(prices), max(sizes), tape)
