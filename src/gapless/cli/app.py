@@ -44,6 +44,8 @@ app.command()(sim.sim)
 def run(arguments: Sequence[str]) -> int:
     """Run a command and give its exit status."""
     if os.environ.get(TETHER):
+        # Ctrl-C on a terminal reaches every process of the group: who holds the tether decides what follows.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         status = app(list(arguments), standalone_mode=False)
