@@ -1,16 +1,17 @@
 """gapless keeps a complete, provable market tape.
 
 `open` reads a store (or a running gapless by its address), `connect` is pushed events and resumes by itself, and
-`Engine` runs a collector in this process. They are loaded when first used.
+`Engine(Settings(), ids)` runs a collector in this process. They are loaded when first used.
 """
 
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "__version__", "connect", "open"]
+__all__ = ["Engine", "Settings", "__version__", "connect", "open"]
 
 if TYPE_CHECKING:
     from gapless.client import connect
+    from gapless.config import Settings
     from gapless.engine import Engine
     from gapless.reader import open_market as open
 
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from gapless.client import connect
 
         return connect
+    if name == "Settings":
+        from gapless.config import Settings
+
+        return Settings
     if name == "Engine":
         from gapless.engine import Engine
 
