@@ -303,6 +303,15 @@ def test_history_before_the_listing_is_not_wanted() -> None:
     assert len(shop.asked("klines")) == 2
 
 
+def test_history_of_a_venue_whose_rest_begins_after_the_stream_is_not_wanted_for_ever() -> None:
+    desk, market = bars_desk(50, history=40), bar_market(55)
+    market.listed = 51
+    shop = Workshop(desk, market)
+    shop.work(6)
+    assert desk.bars.holes() == []
+    assert desk.store.wanted(desk.bars.tape.id) == [(FIRST + 50, FIRST + 50)]
+
+
 def test_bars_of_another_time_are_not_taken() -> None:
     desk, market = bars_desk(0, 3), bar_market(40)
     shop = Workshop(desk, market, answer=times(1, reply([market.kline(minute) for minute in (20, 21, 22)])))

@@ -230,19 +230,16 @@ class Repair:
 
     async def _bars(self, line: Line, track: Track, work: _Work, step: Step) -> bool:
         """Ask for bars and one more: a bar that another follows in the same reply is final."""
-        start, end = step.first * MINUTE, (step.last + 2) * MINUTE
-        history = self._venue.history
-        request = history.bars_request(self._hosts, line.instrument.symbol, start, end)
-        body = await self._get(request)
-        try:
-            bars = history.bars(body, track.tape)
-        except (msgspec.DecodeError, BadNumber):
-            self.done.rejected += 1
-            return False
+        start = step.first * MINUTE
+        bars, weight = await self._bars_page(line, track, start, (step.last + 2) * MINUTE)
+        oldest_known = not track.sequence.coverage.within(0, step.first)
+        if bars == [] and oldest_known:
+            # Perhaps nothing was there yet: what is the oldest bar that the venue has from here on?
+            bars, weight = await self._bars_page(line, track, start, start + self._venue.limits.page_bars * MINUTE)
         if not bars:
             return False
         oldest = bars[0].start // MINUTE
-        if oldest > step.last and not track.sequence.coverage.within(0, step.first):
+        if oldest > step.last and oldest_known:
             # Nothing in the whole step and nothing held before it: the venue begins here.
             self._pipeline.trim(line, min(oldest, step.last + 1))
             return True
@@ -253,9 +250,20 @@ class Repair:
             first, last = run[0].start // MINUTE, run[-1].start // MINUTE
             missing = track.sequence.coverage.missing(first, last)
             self._pipeline.fill_bars(line, run, (first, last), Evidence.REST)
-            self._told(track, missing, source="rest", weight=0 if filled else request.weight)
+            self._told(track, missing, source="rest", weight=0 if filled else weight)
             filled = True
         return filled
+
+    async def _bars_page(self, line: Line, track: Track, start: int, end: int) -> tuple[list[Bar] | None, int]:
+        """Ask for the bars of [start, end), ns UTC; give them, None where they cannot be read, and what it cost."""
+        history = self._venue.history
+        request = history.bars_request(self._hosts, line.instrument.symbol, start, end)
+        body = await self._get(request)
+        try:
+            return history.bars(body, track.tape), request.weight
+        except (msgspec.DecodeError, BadNumber):
+            self.done.rejected += 1
+            return None, request.weight
 
     def _final(self, bar: Bar, work: _Work) -> bool:
         """Say whether the last bar of a reply is closed: REST does not tell, and may lag the stream."""
