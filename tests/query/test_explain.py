@@ -124,28 +124,55 @@ def test_a_hole_at_the_border_of_a_bar_touches_it():
     assert ask(book, at=2 * MINUTE)["gaps"] == []
 
 
+DAY = 86_400 * SECOND
+RECEIVED = [replace(row, received=11 * DAY + 10 * row.seq) for row in ROWS]
+
+
 def test_connections_are_those_of_the_time_in_which_the_bar_was_received():
     book = Book()
-    day = 86_400 * SECOND
     events = [
-        ("connected", "binance/public/1", {"streams": 3}, 10 * day + 10),
-        ("connected", "binance/public/2", {}, 10 * day + 11),
-        ("disconnected", "binance/public/2", {"code": 1006}, 10 * day + 12),
-        ("disconnected", "binance/public/1", {"code": 1006, "doubled": 2}, 11 * day + 5),
-        ("connected", "binance/public/1", {"doubled": 3, "weight": 20}, 11 * day + 6),
-        ("connected", "okx/public/1", {}, 11 * day + 6),
-        ("disconnected", "binance/public/1", {}, 11 * day + 900),
+        ("connected", "binance/public/1", {"streams": 3}, 10 * DAY + 100),
+        ("connected", "binance/public/2", {}, 10 * DAY + 110),
+        ("disconnected", "binance/public/2", {"code": 1006}, 10 * DAY + 120),
+        ("disconnected", "binance/public/1", {"code": 1006}, 11 * DAY + 50),
+        ("connected", "binance/public/1", {}, 11 * DAY + 60),
+        ("connected", "okx/public/1", {}, 11 * DAY + 61),
+        ("disconnected", "binance/public/1", {}, 11 * DAY + 900),
     ]
-    rows = [replace(row, received=11 * day + row.seq) for row in ROWS]
-    book.trades(rows, events=events)
-    told = ask(book)  # ids 3 to 5
+    book.trades(RECEIVED, events=events)
+    told = ask(book)  # ids 3 to 5, received at 30 to 50
     assert [(e["kind"], e["subject"]) for e in told["events"]] == [
         ("connected", "binance/public/1"), ("disconnected", "binance/public/1"),
     ]  # fmt: skip
-    assert (told["doubled"], told["spent"]) == (2, None)
-    later = ask(book, at=MINUTE)  # ids 6 to 8
-    assert [e["kind"] for e in later["events"]] == ["connected"]
-    assert (later["doubled"], later["spent"]) == (3, {"weight": 20, "requests": 1})
+    assert [e["kind"] for e in ask(book, at=MINUTE)["events"]] == ["connected"]
+    assert (told["doubled"], told["spent"]) == (None, None)
+
+
+def test_doubles_are_counted_for_the_bar_that_they_were_dropped_from():
+    """They are told when the next minute begins, at the time of its first trade."""
+    book = Book()
+    name = book.tape.name
+    events = [("doubled", name, {"doubled": n}, RECEIVED[seq - 1].received) for n, seq in ((4, 3), (2, 6), (9, 9))]
+    book.trades(RECEIVED, events=[*events, ("doubled", "binance:OTHER trade", {"doubled": 50}, 11 * DAY + 40)])
+    assert [ask(book, at=at)["doubled"] for at in (0, MINUTE)] == [2, 9]
+    assert ask(book, minutes=2)["doubled"] == 11
+
+
+def test_what_a_repair_cost_is_told_for_the_gap_that_it_filled():
+    book = Book()
+    gap = Gap(tape=book.tape.id, first=4, last=4, opened=11 * DAY + 35, cause="disconnect")
+    name = book.tape.name
+    events = [
+        ("repaired", name, {"ids": 1, "weight": 20}, 11 * DAY + 60),
+        ("repaired", name, {"ids": 9, "weight": 40}, 11 * DAY + 10),
+        ("repaired", "binance:OTHER trade", {"ids": 1, "weight": 20}, 11 * DAY + 61),
+    ]
+    book.trades(RECEIVED[:3])
+    book.trades(RECEIVED[4:], gaps=[(book.tape, gap)], events=events)
+    book.known_at = 11 * DAY + 70
+    book.trades([RECEIVED[3]], evidence=Evidence.REST, cause="repair")
+    assert ask(book)["spent"] == {"weight": 20, "requests": 1}
+    assert ask(book, at=MINUTE)["spent"] is None
 
 
 def test_a_bar_of_which_nothing_is_held_is_told_as_missing():

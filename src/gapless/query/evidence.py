@@ -12,15 +12,17 @@ from gapless.query.market import overlapping
 
 KINDS = (
     "connected", "disconnected", "connect_failed", "closing", "silent", "rejected", "malformed", "doubled", "repaired",
-    "spent", "backpressure", "repair_limited", "clock_jumped",
+    "blocked", "request_failed", "repair_limited", "clock_jumped",
 )  # fmt: skip
 _OPENED = "connected"
+Event = tuple[str, str, dict[str, Any], int]
 
 
 class Reach(Struct, frozen=True):
     """The ids of a stretch of time: `first` to `last` have rows in it, `low` to `high` is all that may lie in it.
 
-    `received_first` and `received_last` are when the rows at its ends were first known, ns UTC of this machine.
+    `received_first` and `received_last` are when the rows at its ends were first known, ns UTC of this machine;
+    `received_next` is when the first row after it was, which ends the stretch for those who receive.
     """
 
     low: int
@@ -29,6 +31,7 @@ class Reach(Struct, frozen=True):
     last: int | None = None
     received_first: int | None = None
     received_last: int | None = None
+    received_next: int | None = None
 
 
 def reach_of(reader: TapeReader, tape: Tape, begin: int, end: int) -> Reach | None:
@@ -45,7 +48,9 @@ def reach_of(reader: TapeReader, tape: Tape, begin: int, end: int) -> Reach | No
         return None
     before = reader.trade_before(tape.id, first.seq)
     low = before.seq + 1 if before else first.seq
-    return Reach(low, max(high, last.seq), first.seq, last.seq, first.received, last.received)
+    after = reader.trade_after(tape.id, last.seq)
+    beyond = after.received if after else None
+    return Reach(low, max(high, last.seq), first.seq, last.seq, first.received, last.received, beyond)
 
 
 def spans_of(
@@ -106,38 +111,48 @@ def happened(
     instrument: Instrument,
     reach: Reach | None,
     *,
-    gaps: Sequence[Gap],
+    gaps: Sequence[tuple[Tape, Gap]],
     since: int,
     epoch: str | None,
 ) -> dict[str, Any]:
-    """Tell what happened to the venue's connections while the stretch was received and repaired.
+    """Tell what happened to the venue's connections while the stretch was received and its gaps were repaired.
 
-    The connections that were up when it began are told by their own last `connected`, up to a day before.
+    The connections that were up when it began are told by their own last `connected`, up to a day before. `doubled`
+    are events that came again until the next stretch began, `spent` is what the repairs cost while its gaps were
+    open; None where no event tells.
     """
     begin = reach.received_first if reach and reach.received_first else since
     until = max([begin, *_ends(reach, gaps)])
     events = [event for event in reader.events(KINDS, begin - DAY) if _concerns(event[1], instrument)]
-    earlier: dict[str, tuple[str, str, dict[str, Any], int]] = {}
-    for event in events:
-        if event[3] < begin:
-            earlier[event[1]] = event
+    earlier = {event[1]: event for event in events if event[3] < begin}
     shown = [event for event in earlier.values() if event[0] == _OPENED]
-    shown += [event for event in events if begin <= event[3] <= until]
-    within = [detail for _, _, detail, at in shown if at >= begin]
-    doubled = [detail["doubled"] for detail in within if "doubled" in detail]
-    spent = [detail["weight"] for detail in within if "weight" in detail]
+    shown += [event for event in events if begin <= event[3] <= until and event[0] != "doubled"]
+    counted = (reach.received_next if reach else None) or until
+    doubled = [event for event in events if event[0] == "doubled" and begin < event[3] <= counted]
+    spent = [event for event in events if event[0] == "repaired" and any(_within(event, *pair) for pair in gaps)]
     return {
         "events": [
             {"at": in_epoch(at, epoch), "kind": kind, "subject": subject, **({"detail": detail} if detail else {})}
-            for kind, subject, detail, at in shown
+            for kind, subject, detail, at in shown + doubled
         ],
-        "doubled": sum(doubled) if doubled else None,
-        "spent": {"weight": sum(spent), "requests": len(spent)} if spent else None,
+        "doubled": sum(event[2].get("doubled", 0) for event in doubled) if doubled else None,
+        "spent": _cost(spent),
     }
 
 
-def _ends(reach: Reach | None, gaps: Sequence[Gap]) -> list[int]:
-    ends = [gap.closed for gap in gaps if gap.closed is not None]
+def _within(event: Event, tape: Tape, gap: Gap) -> bool:
+    """Say whether a repair of a tape was made while a gap of it was open."""
+    return event[1] == tape.name and gap.opened <= event[3] and (gap.closed is None or event[3] <= gap.closed)
+
+
+def _cost(repairs: Sequence[Event]) -> dict[str, int] | None:
+    if not repairs:
+        return None
+    return {"weight": sum(detail.get("weight", 0) for _, _, detail, _ in repairs), "requests": len(repairs)}
+
+
+def _ends(reach: Reach | None, gaps: Sequence[tuple[Tape, Gap]]) -> list[int]:
+    ends = [gap.closed for _, gap in gaps if gap.closed is not None]
     return [*ends, reach.received_last] if reach and reach.received_last else ends
 
 

@@ -22,8 +22,8 @@ def explain(
 
     `minutes` holds for each minute the venue's bar beside our fold, their difference (venue minus tape), the
     verdict (equal, border, different) and the former revisions; `spans` who vouches for the ids, `gaps` the holes
-    that touched the bar, `events` what happened to connections while it was received. `doubled` and `spent` sum
-    what those events tell, None where none tells.
+    that touched the bar, `events` what happened to connections while it was received, `doubled` the events of it
+    that came again, `spent` what the repairs cost while its gaps were open; None where no event tells.
     """
     began = time.perf_counter()
     reader = market.reader
@@ -35,7 +35,7 @@ def explain(
     reach = reach_of(reader, tape, begin, end) if tape else None
     parts = [_Part(reader, instrument, tape, candle) for candle in candles]
     gaps = gaps_of(reader, tape, bars, reach=reach, minutes=(begin // MINUTE, end // MINUTE - 1))
-    told = happened(reader, instrument, reach, gaps=[gap for _, gap in gaps], since=begin, epoch=epoch)
+    told = happened(reader, instrument, reach, gaps=gaps, since=begin, epoch=epoch)
     p, s = instrument.price_digits, instrument.size_digits
     return {
         "instrument": instrument.id,
