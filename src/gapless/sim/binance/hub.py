@@ -59,6 +59,15 @@ class Hub:
             name = parse_name(text)
             if self.venue.futures and name.route != connection.route:
                 continue
+            if (
+                name.kind in STARTERS
+                and name.symbol in self.market.symbols
+                and not self.clock.playing
+                and not self.ended
+            ):
+                self.clock.play()
+                self.now = self.clock.start_ms - 1
+                self.faults.active = True
             if text not in self.sources:
                 source = source_for(name, self.market, self.venue)
                 if source is None:
@@ -68,10 +77,6 @@ class Hub:
             self.subscribers.setdefault(text, {})[connection.number] = connection
             if name.kind in TICKERS and self.on_cold is not None:
                 self.on_cold()
-            if name.kind in STARTERS and not self.clock.playing and not self.ended:
-                self.clock.play()
-                self.now = self.clock.start_ms - 1
-                self.faults.active = True
         self.strikes.acknowledged(connection, texts, self.now)
 
     def unsubscribe(self, connection: Connection, texts: list[str]) -> None:

@@ -134,6 +134,12 @@ def _bar(bar: TextBar, price: Scale, size: Scale) -> Bar:
     )
 
 
+def _leave_out_unclosed(entry: Gathered, began: int) -> None:
+    """Leaves out recorded candles of a minute that was under way at the start and whose close was not recorded."""
+    frames = entry.frames.get("kline_1m", [])
+    frames[:] = [frame for frame in frames if frame.key >= began or frame.key in entry.bars]
+
+
 def _step(values: Ints) -> int:
     distinct = np.unique(values[values > 0]).tolist()
     return gcd(*distinct) if distinct else 1
@@ -157,6 +163,7 @@ def _symbol(entry: Gathered, gathering: Gathering, futures: bool) -> Symbol:
         source = rows if rows is not None else rows_from({n: [] for n in ("ids", "price", "qty", "time", "push")}, [])
         aggs = aggregate(source, futures, first_id)
     official = {start: _bar(bar, price, size) for start, bar in entry.bars.items()}
+    _leave_out_unclosed(entry, gathering.first)
     counted = ArraySeries(rows if rows is not None else aggs)
     whole = entry.fills or entry.aggs
     span = (gathering.first, gathering.last) if whole else (2**62, 0)
