@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(mistake: TyperException) -> str:
     """Say what was typed wrongly, with the commands that there are where it was no command."""
     text = str(mistake.format_message() if hasattr(mistake, "format_message") else mistake).rstrip(".")
-    if match := re.search(r"No such command '(.*)'", text):
+    if match := re.search(r"No such command '(.*?)'", text):
         names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
         near = get_close_matches(match[1], names, 1)
         hint = f"; did you mean {near[0]}?" if near else ""

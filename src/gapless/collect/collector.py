@@ -271,6 +271,7 @@ class Collector:
     async def settle(self) -> None:
         """Compare every tape's newest id with the venue once, then wait until no hole is left."""
         time = await self._read_clock()
+        self.repair.at_once()
         for line in self.pipeline.lines.values():
             await self.repair.probe(line)
         if time is not None:

@@ -4,9 +4,13 @@ import gzip
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
 from gapless.errors import BadInput
 from gapless.model import HOUR
 from gapless.model.times import iso
+
+_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Recorder:
@@ -24,7 +28,7 @@ class Recorder:
         """Keep the frames of one batch."""
         file = self._file(connection, received)
         stamp = b"%d " % received
-        file.write(b"".join(stamp + frame + b"\n" for frame in frames))
+        file.write(b"".join(stamp + _payload(frame) + b"\n" for frame in frames))
 
     def _file(self, connection: str, received: int) -> IO[bytes]:
         hour = received // HOUR
@@ -43,3 +47,12 @@ class Recorder:
         for _, file in self._files.values():
             file.close()
         self._files.clear()
+
+
+def _payload(frame: bytes) -> bytes:
+    """Give a frame as it is; one that is no JSON, which a capture cannot hold as such, as a JSON string."""
+    try:
+        _JSON.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.encode(frame.decode(errors="replace"))
+    return frame if b"\n" not in frame else frame.replace(b"\n", b" ")

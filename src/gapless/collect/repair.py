@@ -23,7 +23,7 @@ _GRACE = SECOND  # a reordered frame may still come by itself
 _GRACE_MOST = 4 * SECOND  # where REST lags, sooner is in vain
 _COMPANY = 8 * SECOND  # with the budget spent, a hole waits this long for others that fit on its page
 _AGAIN = SECOND  # REST may lag the stream: the same page is not asked for sooner than this
-_AGAIN_MOST = 8 * SECOND
+_AGAIN_MOST = 60 * SECOND
 _REFUSED_AGAIN = 30 * SECOND
 _SETTLED_AFTER = 90 * SECOND  # venue time after which a bar is final whatever else the reply holds
 _SAME_AFTER = 2 * SECOND
@@ -134,6 +134,12 @@ class Repair:
         now = self._clock.monotonic()
         work.not_before = now + min(pause, _AGAIN)
         work.parked |= {last: now + pause for first, last in track.holes() if first <= step.last and last >= step.first}
+
+    def at_once(self) -> None:
+        """Forget every pause: what was in vain before may be there now."""
+        for work in self._work.values():
+            work.not_before = work.fruitless = 0
+            work.parked.clear()
 
     async def _get(self, request: Request) -> bytes:
         self.done.requests += 1
