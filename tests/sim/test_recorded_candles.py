@@ -5,6 +5,8 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
+
 from gapless.sim.capture.load import load_capture
 
 MINUTE = 60_000
@@ -45,12 +47,14 @@ def test_candles_of_a_minute_that_was_under_way_and_never_closed_are_not_played(
     assert [frame.key for frame in symbol.recorded["kline_1m"]] == [FIRST + MINUTE]
 
 
-def test_a_close_recorded_for_the_minute_of_the_start_is_played_and_served(tmp_path, running, probing):
+@pytest.mark.parametrize("start", [FIRST, FIRST - MINUTE], ids=["under way at the start", "over at the start"])
+def test_a_close_that_was_recorded_is_played_and_served(start, tmp_path, running, probing):
+    end = start + MINUTE
     path = capture(
         tmp_path,
-        trade(1, BEGAN),
-        kline(FIRST, FIRST + MINUTE + 300, closed=True),
-        trade(2, FIRST + MINUTE + 400),
+        trade(1, max(FIRST, end - 20_000)),
+        kline(start, end + 300, closed=True),
+        trade(2, end + 400),
     )
 
     async def main():
@@ -61,11 +65,11 @@ def test_a_close_recorded_for_the_minute_of_the_start_is_played_and_served(tmp_p
                 )
                 while not (await probe.get("/sim/state"))[1]["ended"]:  # noqa: ASYNC110 - the end lies behind HTTP
                     await asyncio.sleep(0.02)
-            query = f"symbol=BTCUSDT&interval=1m&startTime={FIRST - MINUTE}&limit=5"
+            query = f"symbol=BTCUSDT&interval=1m&startTime={FIRST - 2 * MINUTE}&limit=5"
             return (await probe.get(f"/fapi/v1/klines?{query}"))[1]
 
     rows = asyncio.run(main())
-    assert [row[0] for row in rows] == [FIRST]
+    assert [row[0] for row in rows] == [start]
 
 
 def test_play_begins_with_a_trade_stream_that_the_capture_lacks(tmp_path, running, probing):

@@ -184,7 +184,7 @@ def _symbol(entry: Gathered, gathering: Gathering, futures: bool) -> Symbol:
         fills=ArraySeries(rows) if rows is not None else None,
         aggs=ArraySeries(aggs),
         bars=BarSource(counted, *span, official),
-        began_ms=gathering.first,
+        began_ms=min(gathering.first, *official) if official else gathering.first,
         recorded=dict(entry.frames),
         book=RecordedBook.of(entry, price, size),
     )
