@@ -104,7 +104,7 @@ def _hole(reader: TapeReader, tape: Tape, hole: tuple[int, int], named: list[Gap
         last,
         _time(reader, tape, first, after=False),
         _time(reader, tape, last, after=True),
-        gap.cause if gap else "unknown",
+        gap.cause if gap else "not named yet",
         gap.state if gap else "open",
         gap.reason if gap else "",
     )
