@@ -26,7 +26,7 @@ class Bar(Struct, frozen=True, gc=False):
     last_id: int = -1
 
 
-class Candle(Struct, frozen=True, kw_only=True):
+class Candle(Struct, frozen=True, gc=False):
     """A bar as it is served. Values are None when nothing is held; `start` is ns UTC.
 
     `first_seq` and `last_seq` are the first and last id of the bar on the primary tape (or as the venue's bar

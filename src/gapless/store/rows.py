@@ -59,26 +59,13 @@ def candle_of_row(row: tuple[Any, ...], unit: int) -> Candle:
         start, opened, high, low, close, volume, quote, quote_rest, trades, taker, taker_quote, taker_rest,
         first, last, state, origin, proof, revision, marks,
     ) = row  # fmt: skip
+    # By position: a thousand of them are made for one answer, and names cost twice as much.
     return Candle(
-        start=start,
-        open=opened,
-        high=high,
-        low=low,
-        close=close,
-        volume=volume,
-        quote_volume=None if quote is None else quote * unit + quote_rest,
-        trades=trades,
-        taker_buy_volume=taker,
-        taker_buy_quote_volume=None if taker_quote is None else taker_quote * unit + taker_rest,
-        first_seq=first,
-        last_seq=last,
-        state=_STATES[state],
-        origin=_ORIGINS[origin],
-        proof=_PROOFS[proof],
-        revision=revision,
-        edge=marks & _EDGE != 0,
-        border=marks & _BORDER != 0,
-    )
+        start, opened, high, low, close, volume,
+        None if quote is None else quote * unit + quote_rest, trades, taker,
+        None if taker_quote is None else taker_quote * unit + taker_rest, first, last,
+        _STATES[state], False, _ORIGINS[origin], _PROOFS[proof], revision, marks & _EDGE != 0, marks & _BORDER != 0,
+    )  # fmt: skip
 
 
 def fold_of_row(row: tuple[Any, ...], unit: int) -> MinuteFold:
