@@ -89,7 +89,7 @@ def _run_arguments(plan: Plan, files: Files, world: dict[str, Any], port: int) -
     prefix = f"venues.{plan.venue}"
     sets = [
         f"{prefix}.environment=sim", f"{prefix}.sim_url={world['url']}", f"{prefix}.api_key={world['api_key']}",
-        f'serve.listen=["127.0.0.1:{port}"]', *plan.sets,
+        f'serve.listen=["127.0.0.1:{port}"]', "store.min_free=0", *plan.sets,
     ]  # fmt: skip
     ids = [f"{plan.venue}:{symbol}" for symbol in world["symbols"]]
     return ["run", *ids, "--store", files.store_url, *(x for text in sets for x in ("--set", text))]

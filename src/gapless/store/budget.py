@@ -4,6 +4,8 @@ import os
 import sqlite3
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gapless.errors import StoreError
@@ -27,6 +29,7 @@ class SqliteBudget:
     """Host states in a file that every process of the machine shares."""
 
     def __init__(self, path: Path | str) -> None:
+        self._path = path
         try:
             if path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -39,16 +42,26 @@ class SqliteBudget:
 
     def update(self, host: str, change: HostRecord) -> bytes | None:
         """Read a host's state, let `change` answer with the new one, write it, all in one transaction."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                row = self._connection.execute("SELECT state FROM host WHERE name = ?", (host,)).fetchone()
+        try:
+            with self._lock, self._transaction() as connection:
+                row = connection.execute("SELECT state FROM host WHERE name = ?", (host,)).fetchone()
                 after = change(row[0] if row else None)
                 if after is not None:
-                    self._connection.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", (host, after))
-            finally:
-                self._connection.execute("COMMIT")
-            return after
+                    connection.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", (host, after))
+                return after
+        except sqlite3.Error as error:
+            raise StoreError(f"the budgets cannot be kept in {self._path}: {error}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def states(self) -> dict[str, bytes]:
         """Give every host's state."""
