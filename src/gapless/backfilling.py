@@ -2,17 +2,19 @@
 
 from contextlib import AsyncExitStack
 
+import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import Progress
 
 from gapless.adapters import open_store, store_url
 from gapless.budget.host import Ceiling
-from gapless.collect.backfill import BackfillPlan, backfill, plan, plan_object
+from gapless.collect.backfill import BackfillPlan, backfill, plan
 from gapless.collect.rest import RestClient
 from gapless.config import load
 from gapless.engine import by_venue
-from gapless.model import Instrument
+from gapless.model import Instrument, iso
+from gapless.model.instrument import squeeze
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
 from gapless.query.resolve import resolve
@@ -20,6 +22,8 @@ from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.sqlite import SqliteStore, sqlite_path
 from gapless.venues.registry import VENUES, venue
 from gapless.venues.spec import Hosts, Venue
+
+_TRIES = 4  # at a venue that does not answer; a ban or a 429 is waited out
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ async def run(asked: Asked, url: str | None, sets: list[str]) -> int:
     """Plan, and unless only that was asked for, fetch; 0 when everything came, 1 when something is missing."""
     settings = load(sets=sets, venues=VENUES)
     missing = 0
+    done: list[dict[str, object]] = []
     async with AsyncExitStack() as stack:
         http = AiohttpRest()
         stack.push_async_callback(http.close)
@@ -53,12 +58,21 @@ async def run(asked: Asked, url: str | None, sets: list[str]) -> int:
                 min_interval_ms=own.min_interval_ms,
                 requests_per_hour=own.requests_per_hour,
             )
-            rest = RestClient(http, budgets, SystemClock(), market, ceiling, api_key=own.api_key or None)
+            rest = RestClient(
+                http, budgets, SystemClock(), market, ceiling, api_key=own.api_key or None, give_up=_TRIES
+            )
             instruments = await _instruments(store, market, rest, hosts, ids, asked)
             planned = plan(store, market, hosts, instruments, asked.start, asked.end)
-            _say(planned, asked)
+            if not asked.json:
+                _say(planned)
+            wanted = sum(work.missing for work in planned.work)
+            fetched = 0
             if not asked.plan_only and planned.requests:
-                missing += await _spend(store, market, rest, hosts, planned, asked)
+                fetched = await _spend(store, market, rest, hosts, planned, asked)
+                missing += wanted - fetched
+            done.append(_told(name, planned, fetched=fetched, missing=wanted - fetched, weight=rest.spent.weight))
+    if asked.json:
+        print(msgspec.json.encode({"plans": done}).decode())
     return 1 if missing else 0
 
 
@@ -100,15 +114,37 @@ async def _instruments(
 
 
 def _bare(market: Venue, text: str) -> Instrument:
-    return market.archives.instrument(text.partition(":")[2].upper())
+    return market.archives.instrument(squeeze(text.partition(":")[2].partition(":")[0]).upper())
 
 
-def _say(planned: BackfillPlan, asked: Asked) -> None:
-    if asked.json and asked.plan_only:
-        print(plan_object(planned).decode())
-        return
-    if asked.json:
-        return
+def _told(name: str, planned: BackfillPlan, *, fetched: int, missing: int, weight: int) -> dict[str, object]:
+    """Write for programs what was planned, and what came of it."""
+    items = [
+        {
+            "id": work.instrument,
+            "start": iso(work.start),
+            "end": iso(work.end),
+            "minutes": work.minutes,
+            "missing": work.missing,
+            "requests": work.requests,
+            "weight": work.weight,
+        }
+        for work in planned.work
+    ]
+    return {
+        "venue": name,
+        "requests": planned.requests,
+        "weight": planned.weight,
+        "weight_per_minute": planned.weight_per_minute,
+        "seconds": planned.seconds,
+        "items": items,
+        "fetched": fetched,
+        "missing": missing,
+        "weight_spent": weight,
+    }
+
+
+def _say(planned: BackfillPlan) -> None:
     for work in planned.work:
         print(
             f"{work.instrument}: {work.missing:,} of {work.minutes:,} minutes missing, "
@@ -128,9 +164,7 @@ async def _spend(
         came = await backfill(
             store, market, rest, hosts, planned, lambda done, total: bar.update(task, completed=done, total=total)
         )
-    wanted = sum(work.missing for work in planned.work)
-    if asked.json:
-        print(plan_object(planned).decode())
-    else:
+    if not asked.json:
+        wanted = sum(work.missing for work in planned.work)
         print(f"{came:,} of {wanted:,} missing minutes fetched; weight spent {rest.spent.weight}")
-    return wanted - came
+    return came

@@ -205,8 +205,9 @@ class Client:
                     raise Unavailable(
                         f"the stream of {self.url} cannot be reached after {failures} attempts: {trouble}"
                     )
-                log.warning("stream interrupted", extra={"url": self.url, "cause": trouble, "failures": failures})
-                await asyncio.sleep(_wait(failures))
+                pause = _wait(failures)
+                log.warning("the stream of %s is interrupted (%s); again in %.1f s", self.url, trouble, pause)
+                await asyncio.sleep(pause)
 
     async def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         """Ask a route of `/api/v1/`, such as `candles`, and give its answer; a mistake raises `BadInput`."""

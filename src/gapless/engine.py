@@ -22,6 +22,7 @@ from gapless.errors import BadInput, GaplessError
 from gapless.faces import Faces
 from gapless.log import Log
 from gapless.model import SECOND, Candle, Environment, Trade
+from gapless.model.instrument import squeeze
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
@@ -41,8 +42,9 @@ def by_venue(ids: list[str]) -> dict[str, list[str]]:
     sorted_ids: dict[str, list[str]] = {}
     for text in dict.fromkeys(ids):
         name, colon, symbol = text.partition(":")
-        if not colon or not symbol:
-            could = ", ".join(f"{known}:{text}" for known in VENUES)
+        if not colon or not symbol or (name not in VENUES and "/" in name):
+            spelled = squeeze(name).upper()
+            could = ", ".join(f"{known}:{spelled}" for known in VENUES)
             raise BadInput(f"{text!r} names no venue; it could mean {could}")
         sorted_ids.setdefault(venue(name).name, []).append(text)
     return sorted_ids

@@ -53,8 +53,9 @@ class Status:
             else:
                 self.candles += 1
                 self._candles.inc()
-        self.repaired += len(settled.repaired)
-        self._repairs.inc(len(settled.repaired))
+        lost = sum(gap.cause != "history" for gap in settled.repaired)
+        self.repaired += lost
+        self._repairs.inc(lost)
 
     def tail(self, instrument: str) -> Candle | None:
         """Give the forming minute from memory."""
@@ -122,15 +123,16 @@ class Status:
         connections = [x for c in self._engine.collectors for x in c.connections]
         up = sum(x.up for x in connections)
         wanted = sum(len(c.pipeline.lines) for c in self._engine.collectors)
-        covered = sum(
-            1
+        now = time.monotonic_ns()
+        covered = len({instrument for x in connections if x.up for instrument in x.session.in_time(now)})
+        began = any(
+            line.trades and line.trades.newest is not None
             for c in self._engine.collectors
             for line in c.pipeline.lines.values()
-            if line.trades and line.trades.newest is not None
         )
         open_gaps = sum(len(c.holes()) for c in self._engine.collectors)
         whole = up == len(connections) and covered == wanted and not open_gaps
-        status = "ready" if whole else "degraded" if covered else "starting"
+        status = "ready" if whole else "degraded" if began else "starting"
         return {
             "status": status,
             "websocket_handler": up > 0,

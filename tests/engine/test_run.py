@@ -1,5 +1,6 @@
 """`gapless run` beside a simulated venue, as processes: kills, bans, silence, signals, mistakes."""
 
+import csv
 import json
 import os
 import resource
@@ -9,10 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from living import BTC, PATIENCE, Service, Sim, ask, consistent, free_port, living, until, whole
+
+SAME = (
+    "open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(("venue", "stream"), [("binance", "aggTrade"), ("binance-spot", "trade")])
@@ -199,7 +205,7 @@ def test_a_second_collector_of_the_same_tapes_is_refused(town: tuple[Sim, Servic
     before = run.status()["store"]["rows"]
     with living(second := Service(sim, run.store)):
         assert second.ended() == 3
-        assert "already collects one of these instruments into this store" in second.sentence()
+        assert f"already collects binance:BTCUSDT into {run.store}" in second.sentence()
     run.stored(before + 20)
 
 
@@ -241,14 +247,60 @@ def test_a_backfill_is_planned_without_network_run_and_asked_for_only_once(
     dead = ["--set", "venues.binance.environment=sim", "--set", "venues.binance.sim_url=http://127.0.0.1:9"]
     status, planned, _ = outcome(tmp_path, *base, "--plan", "--json", *dead)
     plan = json.loads(planned)
-    assert (status, plan["requests"], plan["weight"], plan["work"][0]["missing"]) == (0, 1, 2, 180)
+    (one,) = plan["plans"]
+    assert (status, one["requests"], one["weight"], one["items"][0]["missing"], one["weight_spent"]) == (
+        0,
+        1,
+        2,
+        180,
+        0,
+    )
     assert list(tmp_path.iterdir()) == []
+    status, _, said = outcome(tmp_path, *base, *dead)
+    assert (status, "http://127.0.0.1:9/fapi/v1/exchangeInfo does not answer" in said) == (3, True)
     status, printed, _ = outcome(tmp_path, *base, *sim_sets(sim))
     assert (status, printed.splitlines()[-1]) == (0, "180 of 180 missing minutes fetched; weight spent 4")
     before = sim.state()["rest"]["requests"]
     status, printed, _ = outcome(tmp_path, *base, *sim_sets(sim))
     assert (status, "0 of 180 minutes missing" in printed) == (0, True)
     assert sim.state()["rest"]["requests"] == before
+
+
+def test_a_demonstration_does_not_go_on_in_the_store_of_another_world(tmp_path: Path) -> None:
+    demo = ["demo", "--duration", "3", "--speed", "20", "--instruments", "2", "--store", "kept.db", "--json"]
+    status, _, said = outcome(tmp_path, *demo)
+    assert status == 0, said
+    status, _, said = outcome(tmp_path, *demo, "--seed", "7")
+    assert (status, "holds a demonstration with seed 1, not 7" in said) == (2, True)
+    status, _, said = outcome(tmp_path, *demo)
+    assert status == 0, said
+
+
+@pytest.mark.parametrize("stream", ["trade", "aggTrade"])
+def test_a_recorded_market_in_a_storm_is_held_as_the_exchange_told_it(
+    stream: str, real_data: Path, tmp_path: Path
+) -> None:
+    folder = real_data / "binance-usdm"
+    status, printed, said = outcome(
+        tmp_path, "demo", "--capture", str(folder / "btcusdt_20240808.raw.gz"), "--speed", "40", "--faults", "storm",
+        "--store", "held.db", "--json", "--set", f"venues.binance.trades_stream={stream}",
+    )  # fmt: skip
+    assert status == 0, (printed, said)
+    assert json.loads(printed)["sent"]["trades"] == {"trade": 21_313, "aggTrade": 8_325}[stream]
+    with (folder / "BTCUSDT-1m-2024-08-08T2340_2024-08-09T0010.csv").open() as file:
+        official = {row["open_time"]: row for row in csv.DictReader(file)}
+    for basis in ("venue", "tape") if stream == "trade" else ("venue",):
+        _, table, _ = outcome(
+            tmp_path, "candles", "BTCUSDT", "1m", "--store", "held.db", "--basis", basis, "--format", "csv",
+            "--epoch", "ms",
+        )  # fmt: skip
+        rows = list(csv.DictReader(table.splitlines()))
+        assert [row["proof"] for row in rows[:1]] == ["partial"]  # 23:54, of which only a part was recorded
+        assert len(rows) == 6
+        for row in rows[1:]:
+            told = official[row["start"]]
+            for ours, theirs in {"trades": "count", **{name: name for name in SAME}}.items():
+                assert Decimal(row[ours]) == Decimal(told[theirs]), (row["start"], ours)
 
 
 @pytest.mark.parametrize("seed", ["7"])

@@ -434,7 +434,7 @@ def test_a_store_that_is_not_there_is_not_made_by_a_reader(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(StoreError, match=r"the store .*gone/tape.db cannot be opened"):
+    with pytest.raises(BadInput, match=r"the folder .*gone of the store does not exist"):
         SqliteStore(str(tmp_path / "gone" / "tape.db"))
 
 

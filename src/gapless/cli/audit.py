@@ -24,9 +24,11 @@ def audit(store: Store = None, json: AsJson = False, env: InEnvironment = None) 
             f"{tape.repaired:.2%} repaired, {shown['first_time'] or '-'} to {shown['last_time'] or '-'}"
         )
         for hole in shown["holes"]:
-            print(
+            said = (
                 f"  HOLE {hole['first']} to {hole['last']} ({hole['last'] - hole['first'] + 1:,} ids), "
                 f"{hole['since'] or '?'} to {hole['until'] or '?'}, {hole['state']}: {hole['cause']} {hole['reason']}"
             )
-    print(f"{len(found)} tapes, {holes} holes" if holes else f"{len(found)} tapes, no hole: complete")
+            print(said.rstrip())
+    tapes = f"{len(found)} tape{'' if len(found) == 1 else 's'}"
+    print(f"{tapes}, {holes} hole{'' if holes == 1 else 's'}" if holes else f"{tapes}, no hole: complete")
     return 1 if holes else 0

@@ -17,7 +17,9 @@ def backfill(
     timeframes: Annotated[str | None, typer.Option("--timeframes", help="With --bars: 5m,15m.")] = None,
     bars: Annotated[int | None, typer.Option("--bars", min=1, help="That many newest bars of each timeframe.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Print what it would cost and end; asks nobody.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Spend quota points without asking again.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Spend quota points without asking (no venue has them yet).")
+    ] = False,
     store: Store = None,
     sets: Sets = None,
     json: AsJson = False,

@@ -1,5 +1,6 @@
 """`gapless candles`: bars of any timeframe."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -40,7 +41,7 @@ def candles(
     from gapless.adapters import open_store
     from gapless.cli.output import write_rows
     from gapless.errors import BadInput
-    from gapless.model import Proof, parse_timeframe
+    from gapless.model import Proof, iso, parse_timeframe
     from gapless.query.market import Market
     from gapless.query.present import CANDLE_COLUMNS, candle_decimals, candle_rows, listing
 
@@ -69,4 +70,8 @@ def candles(
         wrap=lambda rows: listing(answer, rows, epoch=epoch),
         decimals=candle_decimals(answer.price_digits, answer.size_digits),
     )
+    holes = [row.start for row in answer.rows if row.proof is Proof.MISSING]
+    for since, till in answer.missing:
+        if not any(since <= start < till for start in holes):
+            print(f"gapless: {iso(since)} to {iso(till)} lies outside what the store holds", file=sys.stderr)
     return 1 if any(row.proof is Proof.MISSING for row in answer.rows) else 0

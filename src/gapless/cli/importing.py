@@ -20,7 +20,7 @@ def import_files(
     from rich.progress import Progress
 
     from gapless.adapters import open_store
-    from gapless.collect.importing import import_file
+    from gapless.collect.importing import import_file, named
     from gapless.venues.registry import venue as find
 
     market = find(venue)
@@ -29,6 +29,7 @@ def import_files(
             from gapless.errors import UnknownName
 
             raise UnknownName(f"there is no file {file}")
+        named(market, file)
     database = open_store(store, environment="live")
     results = []
     with Progress(console=Console(stderr=True), transient=True, disable=json) as bar:

@@ -48,7 +48,7 @@ def sim(
         )
         _serve(options, as_json=as_json)
     except SimError as error:
-        print(f"gapless sim: {error}", file=sys.stderr)
+        print(f"gapless: {error}", file=sys.stderr)
         raise typer.Exit(error.status) from None
 
 

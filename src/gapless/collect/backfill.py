@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
 from msgspec import Struct
 
 from gapless.collect.rest import RestClient
@@ -121,8 +120,3 @@ async def _step(
     )
     store.commit(partial(settle, commit=commit))
     return len(bars)
-
-
-def plan_object(planned: BackfillPlan) -> bytes:
-    """Write a plan for programs."""
-    return msgspec.json.encode(planned)

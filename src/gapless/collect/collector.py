@@ -174,9 +174,10 @@ class Collector:
     def _arrived(self) -> None:
         self.arrived()
 
-    def tapes(self) -> list[int]:
-        """List the tapes that are collected, by the store's key."""
-        return [track.tape.id for line in self.pipeline.lines.values() for track in (line.trades, line.bars) if track]
+    def tapes(self) -> dict[int, str]:
+        """Give the tapes that are collected, by the store's key, with the instrument of each."""
+        tracks = [track for line in self.pipeline.lines.values() for track in (line.trades, line.bars) if track]
+        return {track.tape.id: track.tape.instrument for track in tracks}
 
     def primary(self) -> dict[str, Tape]:
         """Give the tape that each instrument's folds come from."""
@@ -273,7 +274,7 @@ class Collector:
         time = await self._read_clock()
         self.repair.at_once()
         for line in self.pipeline.lines.values():
-            await self.repair.probe(line)
+            await self.repair.catch_up(line)
         if time is not None:
             self.pipeline.due_bars(time)
         while self.holes():

@@ -32,16 +32,22 @@ class Imported(Struct, frozen=True):
     verified: bool
 
 
-def import_file(
-    store: TapeStore, venue: Venue, path: Path, *, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Imported:
-    """Import one archive file; a file that was imported before changes nothing."""
+def named(venue: Venue, path: Path) -> Archive:
+    """Read what a file holds from its name; a `BadInput` when it is no archive file of the venue."""
     archive = venue.archives.named(path.name)
     if archive is None:
         raise BadInput(
             f"{path.name!r} is no archive file of {venue.name}; allowed are names such as "
             "BTCUSDT-aggTrades-2026-02-01.zip, BTCUSDT-trades-2026-02-01.csv.gz and BTCUSDT-1m-2026-02.csv.zst"
         )
+    return archive
+
+
+def import_file(
+    store: TapeStore, venue: Venue, path: Path, *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Imported:
+    """Import one archive file; a file that was imported before changes nothing."""
+    archive = named(venue, path)
     lines, digest, verified = load(path)
     name = f"{venue.name}/{path.name}"
     instrument_id = f"{venue.name}:{archive.symbol}"

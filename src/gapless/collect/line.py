@@ -16,7 +16,8 @@ class Track(Struct):
     is wanted now: that of the interval of an earlier run that `live` joins, else `history` ids before it. `earlier`
     are the intervals that earlier runs and imports left, the newest of which ended at `ended` (ns): their holes are
     repaired too. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
-    stream. `doubled` counts what came twice, `told` what of it was told.
+    stream. `doubled` counts what came twice, `told` what of it was told. `newest_row` is the highest
+    id that is a row and no void.
     """
 
     tape: Tape
@@ -24,12 +25,14 @@ class Track(Struct):
     history: int = 0
     live: int | None = None
     begins: int | None = None
+    joined: bool = False
     earlier: list[Range] = []
     ended: int = 0
     newest: int | None = None
     newest_time: int = 0
     newest_fill: int = -1
     shown_fill: int = -1
+    newest_row: int | None = None
     doubled: int = 0
     told: int = 0
 
@@ -53,8 +56,13 @@ class Track(Struct):
         self.live = first
         if self.joins(time, within=within) and self.earlier[-1][1] < first:
             self.begins = self.earlier.pop()[0]
+            self.joined = True
         else:
             self.begins = first - self.history
+
+    def is_history(self, hole: Range) -> bool:
+        """Say whether a hole is of the time before the first live id, which no earlier run collected."""
+        return self.live is not None and hole[1] < self.live and self.history > 0 and not self.joined
 
     def joins(self, time: int, *, within: int) -> bool:
         """Say whether what an earlier run left is young enough, at a time of the venue's, to be joined on to."""
@@ -76,7 +84,10 @@ def load_track(reader: TapeReader, tape: Tape) -> Track:
     """Take a tape up where the store left it."""
     earlier = reader.wanted(tape.id)
     ended = _time_of(reader, tape, earlier[-1][1]) if earlier else 0
-    return Track(tape, Sequence(Coverage(reader.all_spans(tape.id))), earlier=earlier, ended=ended)
+    track = Track(tape, Sequence(Coverage(reader.all_spans(tape.id))), earlier=earlier, ended=ended)
+    if tape.kind != "bars" and (last := reader.trade_before(tape.id, 2**63 - 1)):
+        track.newest_row = last.seq
+    return track
 
 
 def _time_of(reader: TapeReader, tape: Tape, seq: int) -> int:

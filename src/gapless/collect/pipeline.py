@@ -154,6 +154,7 @@ class Pipeline:
         if not rows:
             return
         self.pending.trades(track.tape, rows)
+        track.newest_row = max(rows[-1].seq, track.newest_row or 0)
         touched = line.minutes.extend(rows, in_order=in_order)
         line.closed_until = line.closed_until or touched[0]
         if in_order and len(touched) > 1:
@@ -261,8 +262,10 @@ class Pipeline:
     def name(self, track: Track, hole: Range, *, at: int, mono: int) -> None:
         """Give a hole its name in the ledger: where it comes from, as far as that shows."""
         cause, since = self._broken
-        if track.live is not None and hole[1] < track.live:
-            cause = "history" if track.begins is not None and track.live - track.begins == track.history else "stopped"
+        if track.is_history(hole):
+            cause = "history"
+        elif track.live is not None and hole[1] < track.live:
+            cause = "stopped"
         elif mono - since > _BLAMED or not since:
             cause = "jump"
         self.pending.gap(track.tape, Gap(tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause=cause))

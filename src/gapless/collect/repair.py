@@ -24,16 +24,18 @@ _GRACE_MOST = 4 * SECOND  # where REST lags, sooner is in vain
 _COMPANY = 8 * SECOND  # with the budget spent, a hole waits this long for others that fit on its page
 _AGAIN = SECOND  # REST may lag the stream: the same page is not asked for sooner than this
 _AGAIN_MOST = 60 * SECOND
+_IN_VAIN = 3  # ids may be spent without a trade at the very end: then nothing comes, however often we ask
 _REFUSED_AGAIN = 30 * SECOND
 _SETTLED_AFTER = 90 * SECOND  # venue time after which a bar is final whatever else the reply holds
 _SAME_AFTER = 2 * SECOND
 
 
 class Repaired(Struct):
-    """What repair has done: requests, ids filled, replies rejected because they cannot be right."""
+    """What repair has done: requests, ids lost and regained, ids of the time before, replies that cannot be right."""
 
     requests: int = 0
     ids: int = 0
+    history: int = 0
     rejected: int = 0
     refusals: dict[str, str] = field(default_factory=dict)
 
@@ -152,7 +154,7 @@ class Repair:
             return await self._archived(line, track, step)
         strict = track.tape.kind in self._venue.limits.consecutive
         # Where ids may be spent without a trade, a page must begin at a row that is held to vouch for those after it.
-        joint = step.first if strict else min(self._before(track, step)[0], step.first)
+        joint = step.first if strict else self._joint(track, step)
         request = history.trades_request(self._hosts, track.tape, joint, step.last, keyed=self._rest.keyed)
         body = await self._get(request)
         page = self._checked(track, lambda: history.trades_page(body, track.tape, None, self._clock.wall()))
@@ -174,7 +176,10 @@ class Repair:
     def _told(self, track: Track, filled: list[Range], *, source: str, weight: int) -> None:
         """Count what a reply filled, and keep what it cost."""
         ids = sum(last - first + 1 for first, last in filled)
-        self.done.ids += ids
+        if filled and track.is_history(filled[-1]):
+            self.done.history += ids
+        else:
+            self.done.ids += ids
         self._pipeline.pending.event(
             "repaired", track.tape.name, self._clock.wall(), ids=ids, source=source, weight=weight
         )
@@ -182,6 +187,12 @@ class Repair:
     def _before(self, track: Track, step: Step) -> tuple[int, int]:
         """Give id and time of the trade before a hole; the hole's own first id and 0 where there is none."""
         return self._trade_before(track.tape, step.first) or (step.first, 0)
+
+    def _joint(self, track: Track, step: Step) -> int:
+        """Give the id of the row before a hole; behind the newest row nothing is stored that could tell better."""
+        if track.newest_row is not None and track.newest_row < step.first:
+            return track.newest_row
+        return min(self._before(track, step)[0], step.first)
 
     def _too_old(self, track: Track, step: Step) -> bool:
         """Say whether a hole lies before what the venue still serves by REST."""
@@ -304,10 +315,10 @@ class Repair:
             self.done.rejected += 1
             return False
         self._pipeline.clock.saw(time, self._clock.monotonic())
+        known, track.shown_fill = track.shown_fill, fill
         if track.newest_fill >= fill:
             return False
         if track.newest is None and not track.joins(time, within=self._pipeline.resume_within):
-            known, track.shown_fill = track.shown_fill, fill
             return 0 <= known < fill
         try:
             return await self.tail(line, fill)
@@ -326,12 +337,23 @@ class Repair:
             if held is None:
                 return ahead
             size = self._venue.limits.page_trades
-            before = track.sequence.next
             if not await self._trades(line, track, Step(held, held + size - 1, size)):
                 return ahead
             ahead = True
-            if track.sequence.next == before or track.newest_fill >= fill:
+            if track.sequence.next == held or track.newest_fill >= fill:
                 return ahead
+
+    async def catch_up(self, line: Line) -> None:
+        """Fetch what lies after the newest id held until the venue shows nothing newer, or nothing comes any more."""
+        track = line.trades
+        vain = 0
+        while track is not None and vain < _IN_VAIN:
+            held = track.sequence.next
+            await self.probe(line)
+            if track.newest_fill >= track.shown_fill:
+                return
+            vain = vain + 1 if track.sequence.next == held else 0
+            await self._clock.sleep(SECOND // 10)
 
 
 def _runs(bars: list[Bar]) -> list[list[Bar]]:

@@ -43,7 +43,7 @@ class RestClient:
 
     def __init__(
         self, http: Http, budget: BudgetStore, clock: Clock, venue: Venue, ceiling: Ceiling, *,
-        api_key: str | None, note: Callable[..., None] = _quiet,
+        api_key: str | None, note: Callable[..., None] = _quiet, give_up: int | None = None,
     ) -> None:  # fmt: skip
         self.spent = Spent()
         self._http = http
@@ -53,6 +53,7 @@ class RestClient:
         self._ceiling = ceiling
         self._api_key = api_key
         self._note = note
+        self._give_up = give_up
         self._began = clock.wall() - clock.monotonic()
         self._told = 0
         self._gate = asyncio.Semaphore(_IN_FLIGHT)
@@ -68,7 +69,8 @@ class RestClient:
     async def get(self, request: Request, *, patient: bool = True) -> bytes:
         """Send a request when the budget allows and give the body.
 
-        Waits out throttling, bans and failures while `patient`; else raises what happened.
+        Waits out throttling, bans and failures while `patient`; else raises what happened. After `give_up` failures
+        in a row of a venue that does not answer, it raises too.
         """
         host = urlsplit(request.url).netloc
         while True:
@@ -85,7 +87,7 @@ class RestClient:
                     raise
                 except CouldNot as trouble:
                     self._remember(host, trouble)
-                    if not patient:
+                    if not patient or self._failures == self._give_up:
                         raise
 
     async def _reserve(self, host: str, weight: int) -> None:

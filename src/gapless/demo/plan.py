@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
+from gapless.errors import BadInput
 from gapless.store.sqlite import sqlite_path
 
 
@@ -34,8 +36,9 @@ class Files(Struct, frozen=True):
     logs: Path
 
 
-def files_of(store: str | None, folder: Path) -> Files:
-    """Lay out the files; a store that does not exist yet begins a new world."""
+def files_of(plan: Plan, folder: Path) -> Files:
+    """Lay out the files; a store that does not exist yet begins a new world, another goes on in its own."""
+    store = plan.store
     path = Path(sqlite_path(store)) if store else folder / "demo.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     files = Files(
@@ -49,5 +52,26 @@ def files_of(store: str | None, folder: Path) -> Files:
         files.journal.unlink(missing_ok=True)
         files.world.unlink(missing_ok=True)
         shutil.rmtree(files.state, ignore_errors=True)
+    _same_world(plan, path, path.with_name(path.name + ".plan.json"))
     files.logs.mkdir(parents=True, exist_ok=True)
     return files
+
+
+def _same_world(plan: Plan, store: Path, kept: Path) -> None:
+    """Refuse to go on in a store with the market of another world: its ids would lie among the others."""
+    world = {
+        "venue": plan.venue,
+        "captures": [capture.name for capture in plan.captures],
+        "seed": None if plan.captures else plan.seed,
+        "instruments": None if plan.captures else plan.instruments,
+        "speed": plan.speed,
+    }
+    if store.exists() and kept.exists():
+        before = msgspec.json.decode(kept.read_bytes())
+        for name, value in world.items():
+            if before.get(name) != value:
+                raise BadInput(
+                    f"{store} holds a demonstration with {name} {before.get(name)}, not {value}; "
+                    f"go on with the same, or name another store"
+                )
+    kept.write_bytes(msgspec.json.encode(world))

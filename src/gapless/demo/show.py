@@ -16,6 +16,10 @@ from gapless.demo.view import View, summary
 from gapless.errors import CouldNot
 from gapless.venues.registry import venue as known_venue
 
+KINDS = (
+    "disconnect", "reset", "half_open", "silent", "drop", "double", "reorder", "delay", "late_close", "missing_close",
+    "malformed", "http_429", "http_418", "http_5xx", "rest_lag", "page_split",
+)  # fmt: skip
 _PLAY = 60.0
 _SETTLE = 180.0
 _POLL = 0.25
@@ -26,7 +30,7 @@ async def show(plan: Plan) -> int:
     known_venue(plan.venue)
     folder = Path(tempfile.mkdtemp(prefix="gapless-demo-"))
     try:
-        files = files_of(plan.store, folder)
+        files = files_of(plan, folder)
         result = await _play(plan, files)
     finally:
         if plan.keep and not plan.store:
@@ -67,7 +71,7 @@ async def _play(plan: Plan, files: Files) -> dict[str, Any]:
         "altered": found["altered"],
         "repaired": status["gaps"]["ids"],
         "gaps_open": found["gaps_open"],
-        "faults": state["faults"],
+        "faults": dict.fromkeys(KINDS, 0) | state["faults"],
         "rest": state["rest"] | {"max_weight_minute": state.get("max_weight_minute")},
         "seconds": round(time.monotonic() - began, 1),
         "shortfalls": found["first_shortfalls"],

@@ -195,6 +195,16 @@ class Session:
             return []
         return self.silent(subscription.stream.name, now)
 
+    def in_time(self, now: int) -> list[str]:
+        """List the instruments whose trades came within the time that their own rate lets expect."""
+        return [
+            subscription.stream.instrument
+            for subscription in self.subscriptions.values()
+            if subscription.stream.kind in _TRADES
+            and subscription.phase is Subscribed.LIVE
+            and now - subscription.last <= self._limit(subscription)
+        ]
+
     def quiet(self, name: str) -> None:
         """Learn from a probe that nothing was due: wait longer before the next."""
         if subscription := self.subscriptions.get(name):

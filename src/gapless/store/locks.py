@@ -10,21 +10,23 @@ class TapeLocks:
     """Holds tapes of a store by locking one byte a tape of a file beside it."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._file = None if path == ":memory:" else Path(f"{path}.lock").open("a+b")  # noqa: SIM115
 
-    def hold(self, tapes: list[int]) -> None:
-        """Take the tapes, or raise `StoreBusy` and take none."""
+    def hold(self, tapes: dict[int, str]) -> None:
+        """Take tapes, by key with the name of their instrument, or raise `StoreBusy` and take none."""
         if self._file is None or sys.platform == "win32":
             return
         import fcntl
 
-        for tape in tapes:
+        for tape, instrument in tapes.items():
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, tape)
             except OSError:
                 self.release()
                 raise StoreBusy(
-                    "another `gapless run` already collects one of these instruments into this store"
+                    f"another `gapless run` already collects {instrument} into {self._path}; "
+                    "stop it, or name another store"
                 ) from None
 
     def release(self) -> None:

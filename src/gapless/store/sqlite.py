@@ -33,6 +33,8 @@ def connect(path: str, *, readonly: bool) -> sqlite3.Connection:
             uri = f"{Path(path).absolute().as_uri()}?mode=ro"
             connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
         else:
+            if path != ":memory:" and not Path(path).absolute().parent.is_dir():
+                raise BadInput(f"the folder {Path(path).absolute().parent} of the store does not exist; make it first")
             connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA mmap_size = 1073741824")
