@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gapless.adapters import open_store, store_url
-from gapless.budget.host import Ceiling
 from gapless.collect.backfill import BackfillPlan, backfill, plan
 from gapless.collect.rest import RestClient
+from gapless.collect.settings import ceiling_of
 from gapless.config import load
 from gapless.engine import by_venue
 from gapless.model import Instrument, iso
@@ -51,13 +51,7 @@ async def run(asked: Asked, url: str | None, sets: list[str]) -> int:
             store = _store(url, own.environment, asked, stack)
             budgets = SqliteBudget(":memory:" if asked.plan_only else state_folder() / "budget.db")
             stack.callback(budgets.close)
-            weight = own.weight_per_minute or market.limits.weight_per_minute
-            ceiling = Ceiling(
-                weight_per_minute=min(weight, market.limits.weight_per_minute),
-                reserve=own.reserve,
-                min_interval_ms=own.min_interval_ms,
-                requests_per_hour=own.requests_per_hour,
-            )
+            ceiling = ceiling_of(own, market.limits)
             rest = RestClient(
                 http, budgets, SystemClock(), market, ceiling, api_key=own.api_key or None, give_up=_TRIES
             )

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gapless.budget.host import Ceiling
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.line import Line, load_line
@@ -15,7 +14,7 @@ from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import CollectSettings, VenueSettings
+from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of
 from gapless.errors import BadInput, CouldNot, Refused, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
@@ -61,13 +60,7 @@ class Collector:
         self._clock = outside.clock
         within = parse_duration(collect.resume_within)
         self.pipeline = Pipeline(venue, self.pending, resume_within=within, fast=outside.fast)
-        weight = settings.weight_per_minute or venue.limits.weight_per_minute
-        ceiling = Ceiling(
-            weight_per_minute=min(weight, venue.limits.weight_per_minute),
-            reserve=settings.reserve,
-            min_interval_ms=settings.min_interval_ms,
-            requests_per_hour=settings.requests_per_hour,
-        )
+        ceiling = ceiling_of(settings, venue.limits)
         self.rest = RestClient(
             outside.http, outside.budgets, outside.clock, venue, ceiling,
             api_key=settings.api_key or None, note=outside.note,

@@ -2,7 +2,9 @@
 
 from msgspec import Struct, field
 
+from gapless.budget.host import Ceiling
 from gapless.model import Environment
+from gapless.venues.spec import Limits
 
 
 class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -27,3 +29,13 @@ class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     reserve: int = 0
     min_interval_ms: int = 0
     requests_per_hour: int = 0
+
+
+def ceiling_of(settings: VenueSettings, limits: Limits) -> Ceiling:
+    """Give what may be spent at a venue: its own limit or a lower one of ours, less the reserve."""
+    return Ceiling(
+        weight_per_minute=min(settings.weight_per_minute or limits.weight_per_minute, limits.weight_per_minute),
+        reserve=settings.reserve,
+        min_interval_ms=settings.min_interval_ms,
+        requests_per_hour=settings.requests_per_hour,
+    )
