@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gapless.budget.host import Ceiling, HostState, blocked, granted, observed, window_end
+from gapless.budget.priority import Priority
 from gapless.errors import Banned, CouldNot, Refused, Throttled
 from gapless.model import MINUTE, SECOND
 from gapless.ports import BudgetStore, Clock, Http, Reply
@@ -66,7 +67,7 @@ class RestClient:
         """Whether an API key is set."""
         return self._api_key is not None
 
-    async def get(self, request: Request, *, patient: bool = True) -> bytes:
+    async def get(self, request: Request, *, patient: bool = True, priority: Priority = Priority.TRADES) -> bytes:
         """Send a request when the budget allows and give the body.
 
         Waits out throttling, bans and failures while `patient`; else raises what happened. After `give_up` failures

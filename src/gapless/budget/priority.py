@@ -1,0 +1,18 @@
+"""What a request is worth: the more it is, the sooner it leaves and the more of the budget it may use."""
+
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """The lower, the sooner: live before candles before history."""
+
+    LIVE = 0
+    """Whether live data is live: the venue's clock, its newest id, its instruments."""
+    TRADES = 1
+    """Holes of trades since the first live id."""
+    BARS = 2
+    """Holes of bars since the first live one, and snapshots of books."""
+    HISTORY = 3
+    """What lies before the first live id."""
+    BACKFILL = 4
+    """What somebody asked for by hand."""
