@@ -1,13 +1,14 @@
 """A connection's subscriptions without a socket: what is sent, what is believed, what is found silent."""
 
 import json
+import random
 from collections.abc import Sequence
 
 import pytest
 
 from gapless.model import MS, SECOND
 from gapless.protocol.phases import CONNECTION, SUBSCRIPTION, Phase, Subscribed
-from gapless.protocol.session import Close, Probe, Send, Session, Subscription, Watch
+from gapless.protocol.session import Probe, Replace, Send, Session, Subscription, Watch
 from gapless.venues.spec import Control, Stream
 
 BTC = "binance:BTCUSDT"
@@ -153,8 +154,8 @@ def test_a_connection_whose_acknowledgement_is_missing_is_left() -> None:
     one = session(TRADES)
     one.opened(T0)
     assert one.ticked(T0 + WATCH.acknowledgement) == []
-    assert one.ticked(T0 + WATCH.acknowledgement + 1) == [Close(1000, "a subscription was not acknowledged")]
-    assert one.phase is Phase.CLOSING
+    assert one.ticked(T0 + WATCH.acknowledgement + 1) == [Replace("a subscription was not acknowledged")]
+    assert one.phase is Phase.LEAVING
     assert one.ticked(T0 + 2 * WATCH.acknowledgement) == []
     one.closed()
 
@@ -173,10 +174,10 @@ def test_a_stream_is_borne_in_proportion_to_how_often_it_speaks() -> None:
     for number in range(1, 60):
         one.delivered(TRADES.name, 1, T0 + number * 400 * MS)
     last = T0 + 59 * 400 * MS
-    mean = one.subscriptions[TRADES.name].mean
-    assert mean == 400 * MS
-    assert one.ticked(last + int(mean * WATCH.idle_factor) - MS) == []
-    assert one.ticked(last + int(mean * WATCH.idle_factor) + MS) == [Probe(TRADES)]
+    limit = one.limit(one.subscriptions[TRADES.name])
+    assert limit == pytest.approx(WATCH.idle_factor * 400 * MS, rel=0.02)
+    assert one.ticked(last + limit) == []
+    assert one.ticked(last + limit + MS) == [Probe(TRADES)]
 
 
 def test_a_quiet_stream_is_asked_about_ever_more_seldom_and_never_less_than_once_a_minute() -> None:
@@ -188,7 +189,7 @@ def test_a_quiet_stream_is_asked_about_ever_more_seldom_and_never_less_than_once
             now += MS * 50
         one.quiet(TRADES.name)
         waits.append((now - asked) // SECOND)
-    assert waits == [3, 6, 12, 24, 48, 60, 60, 60]
+    assert waits == [1, 3, 6, 12, 24, 48, 60, 60]
     one.delivered(TRADES.name, 1, now)
     assert one.subscriptions[TRADES.name].patience == 0
 
@@ -203,7 +204,7 @@ def test_a_silent_stream_is_subscribed_anew_and_then_its_connection_is_left() ->
     one.replied([Control(2, None), Control(3, None)], now + 3)
     assert one.ticked(now + WATCH.first_data + 10) == [Probe(TRADES)]
     assert one.silent(TRADES.name, now + WATCH.first_data + 11) == [
-        Close(1000, "btcusdt@aggTrade is acknowledged and silent")
+        Replace("btcusdt@aggTrade is acknowledged and silent")
     ]
     assert one.silent(TRADES.name, now + WATCH.first_data + 12) == []
 
@@ -233,21 +234,66 @@ def test_bars_and_quotes_are_found_silent_by_the_trades_that_go_on_without_them(
 def test_many_silent_streams_do_not_flood_the_venue_with_messages() -> None:
     streams = [Stream(f"s{n}@kline_1m", f"binance:S{n}", "bars", "market") for n in range(50)]
     now = T0 + WATCH.follower_idle + SECOND
-    one = live(*streams, flowed={stream.instrument: now for stream in streams})
+    one = live(*streams, QUOTE, flowed={stream.instrument: now for stream in streams})
+    one.delivered(QUOTE.name, 1, now)
     for tick in range(200):
         assert len(sent(one.ticked(now + tick))) <= 1
-    assert all(s.silences == 1 for s in one.subscriptions.values())
+    assert all(one.subscriptions[stream.name].silences == 1 for stream in streams)
+
+
+def test_a_route_that_is_silent_as_a_whole_is_left_at_once_and_not_stream_by_stream() -> None:
+    streams = names(40)
+    one = live(*streams)
+    now = T0 + 2 * SECOND
+    actions = one.ticked(now)
+    assert len(actions) == 1  # one question tells of all
+    assert one.silent(actions[0].stream.name, now) == [Replace("nothing comes any more")]  # type: ignore[union-attr]
+    assert one.ticked(now + SECOND) == []
+    one.stays()  # no successor could be opened
+    assert one.ticked(now + SECOND)
+
+
+def test_trades_that_stop_while_their_bars_name_newer_ones_are_asked_about_before_their_own_rate_would_tell() -> None:
+    told: dict[str, int] = {}
+    one = Session(
+        [TRADES], subscribe=lambda names, request: "", unsubscribe=lambda names, request: "", watch=WATCH,
+        told=lambda instrument: told.get(instrument, 0),
+    )  # fmt: skip
+    one.opened(T0)
+    one.replied([Control(1, None)], T0)
+    for number in range(20):
+        one.delivered(TRADES.name, 1, T0 + number * 5 * SECOND)
+    last = T0 + 95 * SECOND
+    told[BTC] = last + SECOND
+    assert one.ticked(last + 2 * SECOND) == []  # they may still come
+    assert one.ticked(last + 2 * SECOND + 1) == [Probe(TRADES)]
+    assert one.ticked(last + 3 * SECOND) == []
+
+
+@pytest.mark.parametrize(("rate", "within"), [(10.0, 3.0), (1.0, 10.0)])
+def test_silence_is_suspected_in_time_at_the_rates_that_are_promised(rate: float, within: float) -> None:
+    chance = random.Random(7)
+    one = live(TRADES)
+    now = float(T0)
+    while now < T0 + 300 * SECOND:
+        now += chance.expovariate(rate) * SECOND
+        one.delivered(TRADES.name, 1, int(now))
+        one.subscriptions[TRADES.name].asked = 0
+    late = 750 * MS  # what the watchdog still waits for the stream, once the venue has said that it is ahead
+    tick = 250 * MS
+    assert one.limit(one.subscriptions[TRADES.name]) + late + tick < within * SECOND
 
 
 def test_two_reasons_to_leave_a_connection_are_one_leave() -> None:
     late = Stream("late@aggTrade", "binance:LATE", "agg", "market")
     now = T0 + WATCH.follower_idle + SECOND
-    one = live(BARS, late, flowed={BTC: now})
+    one = live(BARS, late, QUOTE, flowed={BTC: now})
+    one.delivered(QUOTE.name, 1, now)
     one.silent(BARS.name, now)
     one.ticked(now)
     one.replied([Control(3, None)], now)
     one.silent(late.name, now)
     one.ticked(now)
     far = now + 30 * SECOND
-    assert one.ticked(far) == [Close(1000, "a subscription was not acknowledged")]
+    assert one.ticked(far) == [Replace("a subscription was not acknowledged")]
     assert one.ticked(far) == []

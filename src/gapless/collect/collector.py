@@ -15,6 +15,8 @@ from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of
+from gapless.collect.shards import laid
+from gapless.collect.watchdog import Watchdog
 from gapless.errors import BadInput, CouldNot, Refused, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
@@ -27,7 +29,8 @@ from gapless.venues.spec import Stream, Venue
 _TICK = SECOND // 10
 _QUIET = 20 * SECOND  # without any event for this long, the venue is asked for its time
 _TRIES = 4  # at a venue that does not answer while its instruments are not known
-_BREAKS = {"disconnected": "disconnect", "closing": "disconnect", "silent": "silent"}
+_BREAKS = {"disconnected": "disconnect", "silent": "silent"}
+_AT_ONCE = 32  # rotations under way at a time
 _TRADES: dict[str, TapeKind] = {"aggTrade": "agg", "trade": "trade"}
 
 
@@ -70,7 +73,10 @@ class Collector:
         self.repair = Repair(
             self.pipeline, self.rest, self.hosts, outside.clock, http=outside.http, trade_before=self._trade_before
         )
-        self._probed: set[str] = set()
+        self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
+        self._rotations = asyncio.Semaphore(_AT_ONCE)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._asking_time = False
         self._offset = outside.clock.wall() - outside.clock.monotonic()
 
@@ -86,17 +92,18 @@ class Collector:
         books = self._books(known)
         if strange := sorted(books - chosen.keys()):
             raise BadInput(f"collect.books: {strange[0]} is not collected; allowed are {', '.join(sorted(chosen))}")
-        history = parse_duration(self._collect.history) // MINUTE
+        for instrument in chosen.values():
+            self._begin(instrument, book=instrument.id in books)
+        self._lay()
+
+    def _begin(self, instrument: Instrument, *, book: bool = False) -> None:
+        """Take an instrument up, with its tapes as the store left them."""
         kind = _TRADES[self._settings.trades_stream]
-        streams: list[Stream] = []
-        for name, instrument in chosen.items():
-            line = self._open(instrument, kind, history)
-            self.pipeline.lines[name] = line
-            if name in books:
-                self.books.keep(line.instrument)
-            streams += self._streams(line.instrument, kind, book=name in books)
-        self.pipeline.watch(streams)
-        self._connect(streams)
+        line = self._open(instrument, kind, parse_duration(self._collect.history) // MINUTE)
+        self.pipeline.lines[instrument.id] = line
+        if book:
+            self.books.keep(line.instrument)
+        self.pipeline.watch(self._streams(line.instrument, kind, book=book))
 
     def _books(self, known: list[Instrument]) -> set[str]:
         """Give the ids of this venue whose full book is to be kept."""
@@ -143,26 +150,70 @@ class Collector:
         kinds += ["depth"] if book else []
         return [self.venue.streams.stream(instrument, one) for one in kinds]
 
-    def _connect(self, streams: list[Stream]) -> None:
-        """Lay the streams on connections: by group, at most as many each as the venue allows."""
-        hooks = Hooks(self._outside.record, self._probe, self._note, self._arrived)
+    def _lay(self) -> list[Connection]:
+        """Lay the streams on connections; give those whose streams are others than before."""
         most = self.venue.limits.streams_per_connection
-        for group in sorted({stream.group for stream in streams}):
-            mine = [stream for stream in streams if stream.group == group]
-            for number, at in enumerate(range(0, len(mine), most), 1):
-                self.connections.append(
-                    Connection(
-                        f"{self.venue.name}/{group}/{number}",
-                        group,
-                        mine[at : at + most],
-                        pipeline=self.pipeline,
-                        hosts=self.hosts,
-                        sockets=self._outside.sockets,
-                        clock=self._clock,
-                        hooks=hooks,
-                        watch=Watch(),
-                    )
-                )
+        now = {connection.name: connection.streams for connection in self.connections}
+        by_name = {connection.name: connection for connection in self.connections}
+        changed = []
+        for name, streams in laid(now, self.pipeline.streams(), most, venue=self.venue.name).items():
+            if name not in by_name:
+                self.connections.append(self._connection(name, streams))
+                self._start(self.connections[-1])
+            elif streams != by_name[name].streams:
+                by_name[name].streams = streams
+                changed.append(by_name[name])
+        return changed
+
+    def _connection(self, name: str, streams: list[Stream]) -> Connection:
+        suspects = self.watchdog.suspects
+        hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self._turn)
+        return Connection(
+            name, streams[0].group, streams, pipeline=self.pipeline, hosts=self.hosts, sockets=self._outside.sockets,
+            clock=self._clock, hooks=hooks, watch=Watch(), life=self.venue.limits.connection_life,
+        )  # fmt: skip
+
+    def _start(self, connection: Connection) -> None:
+        if self._group is not None:
+            self._running[connection.name] = self._group.create_task(connection.run(), name=connection.name)
+
+    async def _turn(self) -> None:
+        """Wait until another connection may be opened."""
+
+    async def rotate(self, reason: str, name: str | None = None) -> list[tuple[str, str | None]]:
+        """Replace all connections, or the one of a name; give for each why it stays, None where it was replaced."""
+
+        async def one(connection: Connection) -> tuple[str, str | None]:
+            async with self._rotations:
+                return connection.name, await connection.rotate(reason)
+
+        chosen = [connection for connection in self.connections if name in (None, connection.name)]
+        return list(await asyncio.gather(*(one(connection) for connection in chosen)))
+
+    async def change(self, add: list[str], remove: list[str]) -> dict[str, str]:
+        """Begin and end instruments while everything else goes on; give those refused, each with the reason."""
+        refused = {name: "it is not collected" for name in remove if name not in self.pipeline.lines}
+        if fresh := [name for name in add if name not in self.pipeline.lines]:
+            known = await self._instruments([])
+            for name in fresh:
+                try:
+                    instrument = resolve(name, known, where=f"{self.venue.name} lists")
+                except BadInput as mistake:
+                    refused[name] = str(mistake)
+                    continue
+                if instrument.id not in self.pipeline.lines:
+                    self._begin(instrument)
+        for name in remove:
+            if name in self.pipeline.lines:
+                self.pipeline.forget(name)
+        changed = self._lay()
+        for connection in [one for one in self.connections if not one.streams]:
+            self.connections.remove(connection)
+            changed.remove(connection)
+            if task := self._running.pop(connection.name, None):
+                task.cancel()
+        await asyncio.gather(*(one.rotate("its subscriptions changed") for one in changed))
+        return refused
 
     def _arrived(self) -> None:
         self.arrived()
@@ -197,9 +248,9 @@ class Collector:
     async def run(self) -> None:
         """Collect for ever."""
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._group = self.watchdog.tasks = group
             for connection in self.connections:
-                group.create_task(connection.run(), name=connection.name)
+                self._start(connection)
             group.create_task(self.books.run(), name=f"{self.venue.name}/books")
             group.create_task(self.repair.run(), name=f"{self.venue.name}/repair")
             while True:
@@ -238,29 +289,6 @@ class Collector:
         if name in _BREAKS:
             self.pipeline.broke(_BREAKS[name], self._clock.monotonic())
         self._outside.note(name, subject, **fields)
-
-    def _probe(self, connection: Connection, stream: Stream) -> None:
-        """Look after a silent stream, unless that is under way: a ban may keep the answer back for long."""
-        if stream.name not in self._probed:
-            self._probed.add(stream.name)
-            self._group.create_task(self._look(connection, stream), name=f"{connection.name}/probe")
-
-    async def _look(self, connection: Connection, stream: Stream) -> None:
-        """Ask the venue whether a silent stream should have spoken, and give it a second to do so."""
-        try:
-            session = connection.session
-            spoken = session.subscriptions[stream.name].events
-            ahead = await self.repair.probe(self.pipeline.lines[stream.instrument])
-            if ahead:
-                await self._clock.sleep(SECOND)
-            if connection.session is not session or session.subscriptions[stream.name].events > spoken:
-                return
-            if ahead:
-                connection.silent(stream)
-            else:
-                session.quiet(stream.name)
-        finally:
-            self._probed.discard(stream.name)
 
     async def settle(self) -> None:
         """Compare every tape's newest id with the venue once, then wait until no hole is left."""

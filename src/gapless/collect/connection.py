@@ -1,68 +1,107 @@
-"""One connection to a venue, kept up: connect, subscribe, read, reconnect."""
+"""One connection to a venue, kept up: connect, subscribe, read, reconnect, and replaced without a hole."""
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from msgspec import Struct
 
 from gapless.collect.pipeline import Pipeline
 from gapless.errors import Unavailable
-from gapless.model import SECOND
+from gapless.model import MS, SECOND
 from gapless.ports import Clock, Socket, Sockets
+from gapless.protocol.overlap import LIMIT, Overlap
 from gapless.protocol.phases import Phase, Subscribed
-from gapless.protocol.session import Action, Close, Probe, Send, Session, Watch
-from gapless.venues.spec import Hosts, Stream
+from gapless.protocol.session import Action, Probe, Replace, Send, Session, Watch
+from gapless.venues.spec import Grouped, Hosts, Stream
 
 _FIRST_PAUSE = SECOND // 4
 _LONGEST_PAUSE = 30 * SECOND
 _TICK = SECOND // 4
+_LOOK = 20 * MS  # how often it is looked whether a successor may take over
+_CALM = 5 * SECOND  # between two replacements that nobody asked for; doubled each time, up to _CALM_MOST
+_CALM_MOST = 300 * SECOND
+_LIVED = 10 * SECOND  # who lived so long was no failure
 
 
 class Hooks(Struct, frozen=True):
-    """Whom a connection tells: of frames (for a recorder), of streams that may be silent, of noteworthy events."""
+    """Whom a connection tells: of frames (for a recorder), of streams that may be silent, of noteworthy events.
+
+    `turn` is awaited before each attempt to connect: attempts are paced over all connections.
+    """
 
     record: Callable[[str, list[bytes], int], None]
     probe: Callable[["Connection", Stream], None]
     note: Callable[..., None]
     arrived: Callable[[], None]
+    turn: Callable[[], Awaitable[None]]
 
 
-class _Attempt:
-    """What one socket tells; a socket that was left may still speak, and must not be taken for its successor."""
+class Ended(Struct, frozen=True):
+    """How a socket ended: when (ns UTC of this machine), close code and reason, and how long it had lived, ns."""
 
-    def __init__(self, connection: "Connection", session: Session) -> None:
-        self.over = asyncio.Event()
+    at: int
+    code: int
+    reason: str
+    lived: int
+
+
+class Leg:
+    """One socket of a connection, with its session; one that was left may still speak and is still heard."""
+
+    def __init__(self, connection: "Connection", session: Session, streams: list[Stream]) -> None:
         self.session = session
+        self.streams = streams
+        self.over = asyncio.Event()
+        self.socket: Socket | None = None
+        self.opened_at = 0
+        self.until = 0
+        self.firsts: dict[str, int] = {}
+        self.kept: dict[str, list[Any]] = {}
         self._connection = connection
 
     def batch(self, frames: list[bytes], received: int) -> None:
         """Take the text frames of one wake-up."""
-        self._connection.batch(frames, received, self.session)
+        self._connection.batch(frames, received, self)
 
     def closed(self, code: int, reason: str) -> None:
         """Learn that the socket is gone."""
         if not self.over.is_set():
-            self._connection.closed(code, reason)
-            self.over.set()
+            self._connection.closed(code, reason, self)
+            self.leave()
+
+    def leave(self) -> None:
+        """Close the socket, if it stands."""
+        self.session.closed()
+        self.over.set()
+        if self.socket is not None:
+            leaving, self.socket = self.socket, None
+            leaving.close(1000, "")
 
 
 class Connection:
-    """A group of streams on one socket. It reconnects at once, then with capped backoff and full jitter."""
+    """A group of streams on one socket, and for moments on two.
+
+    It reconnects at once, then with capped backoff and full jitter. `rotate` replaces the socket: a successor is
+    opened, both are read until they overlap by id, then the old one is left. `life` is how long the venue lets a
+    socket live, ns; it is replaced at a random moment before that.
+    """
 
     def __init__(
         self, name: str, group: str, streams: list[Stream], *, pipeline: Pipeline, hosts: Hosts, sockets: Sockets,
-        clock: Clock, hooks: Hooks, watch: Watch,
+        clock: Clock, hooks: Hooks, watch: Watch, life: int, most_failures: int = 0,
     ) -> None:  # fmt: skip
         self.name = name
         self.group = group
         self.streams = streams
         self.connects = 0
+        self.rotations = 0
         self.frames = 0
         self.malformed = 0
         self.rejected: dict[str, str] = {}
-        self.last_close: tuple[int, str] | None = None
-        self.opened_at = 0
+        self.closes: deque[Ended] = deque(maxlen=5)
         self._pipeline = pipeline
         self._venue = pipeline.venue
         self._url = self._venue.streams.url(hosts, group)
@@ -70,27 +109,39 @@ class Connection:
         self._clock = clock
         self._hooks = hooks
         self._watch = watch
-        self._socket: Socket | None = None
+        self._life = life
+        self._most_failures = most_failures
         self._paused = False
-        self._attempt = self._new_attempt()
+        self._leg = self._new_leg()
+        self._successor: Leg | None = None
+        self._rotating = asyncio.Lock()
+        self._calm = _CALM
+        self._calm_until = 0
+        self._in_vain = False
+        self._group: asyncio.TaskGroup | None = None
 
-    def _new_attempt(self) -> _Attempt:
+    def _new_leg(self) -> Leg:
         streams = self._venue.streams
         session = Session(
             self.streams, subscribe=streams.subscribe, unsubscribe=streams.unsubscribe, watch=self._watch,
-            flowed=self._pipeline.flowed,
+            flowed=self._pipeline.flowed, told=self._pipeline.told,
         )  # fmt: skip
-        return _Attempt(self, session)
+        return Leg(self, session, self.streams)
 
     @property
     def session(self) -> Session:
         """The subscriptions of the socket that stands, or stood last."""
-        return self._attempt.session
+        return self._leg.session
+
+    @property
+    def opened_at(self) -> int:
+        """When the socket that stands was opened, monotonic ns."""
+        return self._leg.opened_at
 
     @property
     def up(self) -> bool:
-        """Whether the socket stands."""
-        return self.session.phase is Phase.OPEN
+        """Whether a socket stands."""
+        return self.session.phase in (Phase.OPEN, Phase.LEAVING)
 
     @property
     def live(self) -> int:
@@ -99,51 +150,144 @@ class Connection:
 
     async def run(self) -> None:
         """Keep the connection up for ever."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._group.create_task(self._tick(), name=f"{self.name}/tick")
+                await self._keep_up()
+        finally:
+            for leg in (self._leg, self._successor):
+                if leg is not None:
+                    leg.leave()
+
+    async def _keep_up(self) -> None:
         failures = 0
         while True:
-            began = self._clock.monotonic()
-            try:
-                await self._once()
-            except Unavailable as error:
-                self._hooks.note("connect_failed", self.name, error=str(error))
-            failures = 0 if self._clock.monotonic() - began > 10 * SECOND else failures + 1
             if failures > 1:
                 top = min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE)
                 # Jitter only spreads reconnects; nothing secret hangs on it.
                 await self._clock.sleep(int(random.uniform(0, top)))  # noqa: S311
+            if 0 < self._most_failures < failures:
+                raise Unavailable(f"{self.name} could not be kept up in {failures} attempts; reconnect_limit ends it")
+            try:
+                self._leg = await self._open()
+            except Unavailable as error:
+                self._hooks.note("connect_failed", self.name, error=str(error))
+                failures += 1
+                continue
+            began = self._clock.monotonic()
+            await self._until_over()
+            failures = 0 if self._clock.monotonic() - began > _LIVED else failures + 1
 
-    async def _once(self) -> None:
-        self._attempt = attempt = self._new_attempt()
-        session, over = attempt.session, attempt.over
-        try:
-            socket = await self._sockets.connect(self._url, attempt)
-            self._socket = socket
-            self.connects += 1
-            self.opened_at = self._clock.monotonic()
-            self._hooks.note("connected", self.name, streams=len(self.streams))
-            if self._paused:
-                socket.pause()
-            if not over.is_set():
-                self._act(session.opened(self._clock.monotonic()))
-            async with asyncio.TaskGroup() as group:
-                ticking = group.create_task(self._tick(session))
-                await over.wait()
-                ticking.cancel()
-        finally:
-            session.closed()
-            over.set()
-            if self._socket is not None:
-                leaving, self._socket = self._socket, None
-                leaving.close(1000, "")
+    async def _until_over(self) -> None:
+        """Wait until the socket is over and no successor stands in for it."""
+        while True:
+            leg = self._leg
+            await leg.over.wait()
+            if self._leg is leg:
+                if self._successor is None or self._successor.over.is_set():
+                    return
+                self._take_over(self._successor)
 
-    async def _tick(self, session: Session) -> None:
+    async def _open(self) -> Leg:
+        """Connect and subscribe."""
+        await self._hooks.turn()
+        leg = self._new_leg()
+        leg.socket = await self._sockets.connect(self._url, leg)
+        now = self._clock.monotonic()
+        self.connects += 1
+        leg.opened_at = now
+        # The moments only spread replacements; nothing secret hangs on them.
+        leg.until = now + int(self._life * random.uniform(0.75, 0.95))  # noqa: S311
+        self._hooks.note("connected", self.name, streams=len(leg.session.subscriptions))
+        if self._paused:
+            leg.socket.pause()
+        if not leg.over.is_set():
+            self._act(leg, leg.session.opened(now))
+        return leg
+
+    async def _tick(self) -> None:
         while True:
             await self._clock.sleep(_TICK)
-            self._act(session.ticked(self._clock.monotonic()))
+            now = self._clock.monotonic()
+            for leg in (self._leg, self._successor):
+                if leg is not None:
+                    self._act(leg, leg.session.ticked(now))
+            if self.session.phase is not Phase.OPEN:
+                continue
+            if now > self._leg.until:
+                self._replace(self._leg, "its time was nearly up")
+            elif self._leg.streams is not self.streams:
+                self._replace(self._leg, "its subscriptions changed")
 
-    def batch(self, frames: list[bytes], received: int, session: Session) -> None:
-        """Take the frames of one wake-up of a socket with its session."""
+    def _replace(self, leg: Leg, reason: str) -> None:
+        """Begin a rotation that nobody asked for, unless one is under way or was just in vain."""
+        now = self._clock.monotonic()
+        if leg is not self._leg or self._rotating.locked() or now < self._calm_until:
+            leg.session.stays()
+            return
+        well = now - leg.opened_at > _LIVED and not self._in_vain
+        self._calm = _CALM if well else min(self._calm * 2, _CALM_MOST)
+        self._calm_until = now + self._calm
+        assert self._group is not None, "a socket speaks only while the connection runs"
+        self._hooks.note("replacing", self.name, reason=reason)
+        self._group.create_task(self.rotate(reason), name=f"{self.name}/rotate")
+
+    async def rotate(self, reason: str) -> str | None:
+        """Replace the socket by a successor; give None when that is done, else why the old one stays."""
+        async with self._rotating:
+            old, began = self._leg, self._clock.monotonic()
+            if not self.up:
+                return "it is not connected"
+            old.session.leaves()
+            try:
+                self._successor = new = await self._open()
+                why = await self._overlapped(old, new)
+                if why is None and (self._leg is old or self._leg.over.is_set()):
+                    self._take_over(new)
+                elif self._leg is not new:
+                    new.leave()
+            except Unavailable as error:
+                why = str(error)
+            finally:
+                self._successor = None
+            self._in_vain = why is not None
+            if why is not None:
+                old.session.stays()
+                self._hooks.note("rotate_failed", self.name, reason=reason, why=why)
+                return why
+            self.rotations += 1
+            took = (self._clock.monotonic() - began) // MS
+            self._hooks.note("rotated", self.name, reason=reason, ms=took)
+            return None
+
+    async def _overlapped(self, old: Leg, new: Leg) -> str | None:
+        """Wait until the successor may take over, or has to; give why it cannot."""
+        overlap = Overlap(old.session, new.session, lambda name: self._pipeline.linked(name, new.firsts.get(name)))
+        began = self._clock.monotonic()
+        while not new.over.is_set():
+            now = self._clock.monotonic()
+            waiting = overlap.waiting(now)
+            if waiting is None or old.over.is_set():
+                return None
+            if new.session.phase is Phase.LEAVING:
+                return "a subscription of the successor was not acknowledged"
+            if now - began > LIMIT:
+                # What is not linked by now was lost on both, and is repaired like any other hole.
+                waiting = Overlap(old.session, new.session, lambda name: True).waiting(now)
+                return f"{waiting} does not come on the successor" if waiting else None
+            await self._clock.sleep(_LOOK)
+        return "the successor broke"
+
+    def _take_over(self, leg: Leg) -> None:
+        old, self._leg = self._leg, leg
+        old.leave()
+        self._pipeline.batch(leg.kept, 0, self._clock.monotonic())
+        leg.kept = {}
+
+    def batch(self, frames: list[bytes], received: int, leg: Leg) -> None:
+        """Take the frames of one wake-up of a socket."""
         mono = self._clock.monotonic()
+        session = leg.session
         self.frames += len(frames)
         self._hooks.record(self.name, frames, received)
         grouped = self._venue.streams.group(frames)
@@ -153,35 +297,56 @@ class Connection:
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=self.rejected[stream.name])
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
-        for raw in (*grouped.malformed, *self._pipeline.batch(grouped.runs, received, mono)):
+        firsts = self._of_two(grouped, leg) if self._rotating.locked() or leg is not self._leg else None
+        odd = self._pipeline.batch(grouped.runs, received, mono, firsts)
+        for raw in (*grouped.malformed, *odd):
             self.malformed += 1
             self._hooks.note("malformed", self.name, frame=raw[:2_000].decode(errors="replace"))
+        for notice in grouped.notices:
+            self._hooks.note("notice", self.name, notice=notice)
+            self._replace(leg, notice)
         self._hooks.arrived()
 
-    def closed(self, code: int, reason: str) -> None:
-        """Learn that the socket is gone."""
-        self.last_close = (code, reason)
-        self._hooks.note("disconnected", self.name, code=code, reason=reason)
+    def _of_two(self, grouped: Grouped, leg: Leg) -> dict[str, int]:
+        """Hold back what a successor says of books: two sequences of changes must not be mixed."""
+        if leg is not self._leg:
+            for name in [name for name in grouped.runs if self._is_depth(leg, name)]:
+                leg.kept.setdefault(name, []).extend(grouped.runs.pop(name))
+        return leg.firsts
+
+    def _is_depth(self, leg: Leg, name: str) -> bool:
+        subscription = leg.session.subscriptions.get(name)
+        return subscription is not None and subscription.stream.kind == "depth"
+
+    def closed(self, code: int, reason: str, leg: Leg) -> None:
+        """Learn that a socket is gone."""
+        lived = self._clock.monotonic() - leg.opened_at if leg.opened_at else 0
+        self.closes.append(Ended(self._clock.wall(), code, reason, lived))
+        self._hooks.note("disconnected" if leg is self._leg else "left", self.name, code=code, reason=reason)
 
     def silent(self, stream: Stream) -> None:
-        """Learn from a probe that a stream is acknowledged and silent."""
+        """Learn that a stream is acknowledged and silent."""
         self._hooks.note("silent", self.name, stream=stream.name)
-        self._act(self.session.silent(stream.name, self._clock.monotonic()))
+        self._act(self._leg, self.session.silent(stream.name, self._clock.monotonic()))
+
+    def doubtful(self, stream: Stream) -> None:
+        """Learn that a stream may be silent and that nobody can tell now: a successor shows it."""
+        self._replace(self._leg, f"{stream.name} may be silent")
 
     def pressed(self, *, pause: bool) -> None:
         """Pause or resume reading while the writer is behind."""
         self._paused = pause
-        if self._socket is not None:
-            (self._socket.pause if pause else self._socket.resume)()
+        for leg in (self._leg, self._successor):
+            if leg is not None and leg.socket is not None:
+                (leg.socket.pause if pause else leg.socket.resume)()
 
-    def _act(self, actions: list[Action]) -> None:
+    def _act(self, leg: Leg, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Send):
-                if self._socket is not None:
-                    self._socket.send(action.text)
+                if leg.socket is not None:
+                    leg.socket.send(action.text)
             elif isinstance(action, Probe):
-                self._hooks.probe(self, action.stream)
-            elif isinstance(action, Close):
-                self.last_close = (action.code, action.reason)
-                self._hooks.note("closing", self.name, reason=action.reason)
-                self._attempt.over.set()
+                if leg is self._leg:
+                    self._hooks.probe(self, action.stream)
+            elif isinstance(action, Replace) and leg is self._leg:
+                self._replace(leg, action.reason)

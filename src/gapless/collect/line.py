@@ -5,8 +5,9 @@ from msgspec import Struct
 from gapless.derive.minutes import Minutes
 from gapless.model import MINUTE, Instrument, Tape, Trade
 from gapless.ports import TapeReader
-from gapless.tape.coverage import Coverage, Range
+from gapless.tape.coverage import Coverage, Range, cut
 from gapless.tape.sequence import Sequence
+from gapless.tape.wanted import joined_ranges
 
 
 class Track(Struct):
@@ -15,9 +16,10 @@ class Track(Struct):
     `live` is the first id that came live in this run, None before. `begins` is the first id of the interval that
     is wanted now: that of the interval of an earlier run that `live` joins, else `history` ids before it. `earlier`
     are the intervals that earlier runs and imports left, the newest of which ended at `ended` (ns): their holes are
-    repaired too. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
-    stream. `doubled` counts what came twice, `told` what of it was told. `newest_row` is the highest
-    id that is a row and no void.
+    repaired too. `permanent` are holes that no source can fill: they are asked for no more. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
+    stream, `told_fill` the newest that bars and tickers have named, and `told_since` (monotonic ns) since when that is
+    ahead of what came, 0 where it is not. `doubled` counts what came twice, `told` what of it was told. `newest_row`
+    is the highest id that is a row and no void.
     """
 
     tape: Tape
@@ -32,22 +34,31 @@ class Track(Struct):
     newest_time: int = 0
     newest_fill: int = -1
     shown_fill: int = -1
+    told_fill: int = -1
+    told_since: int = 0
     newest_row: int | None = None
     doubled: int = 0
     told: int = 0
+    permanent: list[Range] = []
 
     def holes(self) -> list[Range]:
-        """List what is wanted and not held, ascending."""
+        """List what is wanted, not held and not given up, ascending."""
         held = self.sequence.coverage
         holes = [hole for wanted in self.earlier for hole in held.missing(*wanted)]
         if self.begins is not None and self.newest is not None:
             holes += held.missing(self.begins, self.newest)
-        return holes
+        return cut(holes, self.permanent) if self.permanent else holes
+
+    def give_up(self, hole: Range) -> None:
+        """Ask no more for a hole that no source can fill."""
+        self.permanent = joined_ranges([*self.permanent, hole])
 
     def saw(self, seq: int, time: int, fill: int = -1) -> None:
         """Learn of an id that some source has shown: up to it everything is wanted."""
         if self.newest is None or seq > self.newest:
             self.newest, self.newest_time, self.newest_fill = seq, time, fill
+            if fill >= self.told_fill:
+                self.told_since = 0
 
     def begin(self, first: int, time: int, *, within: int) -> None:
         """Begin with the first live id: join the interval of an earlier run if it is young enough."""
@@ -85,6 +96,7 @@ def load_track(reader: TapeReader, tape: Tape) -> Track:
     earlier = reader.wanted(tape.id)
     ended = _time_of(reader, tape, earlier[-1][1]) if earlier else 0
     track = Track(tape, Sequence(Coverage(reader.all_spans(tape.id))), earlier=earlier, ended=ended)
+    track.permanent = joined_ranges((gap.first, gap.last) for gap in reader.gaps(tape.id, "permanent"))
     if tape.kind != "bars" and (last := reader.trade_before(tape.id, 2**63 - 1)):
         track.newest_row = last.seq
     return track

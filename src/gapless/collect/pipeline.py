@@ -53,12 +53,43 @@ class Pipeline:
         """Learn which streams carry what."""
         self._streams.update({stream.name: stream for stream in streams})
 
+    def streams(self) -> list[Stream]:
+        """List the streams that are wanted."""
+        return list(self._streams.values())
+
+    def forget(self, instrument: str) -> None:
+        """Collect an instrument no longer; what is under way of it is left out."""
+        del self.lines[instrument]
+        self._streams = {name: one for name, one in self._streams.items() if one.instrument != instrument}
+        self.tickers.pop(instrument, None)
+        self.quotes.pop(instrument, None)
+
     def flowed(self, instrument: str) -> int:
         """Give the monotonic ns at which trades of an instrument last came, 0 before any did."""
         return self._flowed.get(instrument, 0)
 
-    def batch(self, runs: dict[str, list[Any]], received: int, mono: int) -> list[bytes]:
-        """Take the runs of one batch; give the events that do not fit their tape, which leave holes."""
+    def told(self, instrument: str) -> int:
+        """Give since when (monotonic ns) others have named a trade of an instrument that has not come, else 0."""
+        line = self.lines.get(instrument)
+        return line.trades.told_since if line and line.trades else 0
+
+    def linked(self, name: str, first: int | None) -> bool:
+        """Say whether a stream of trades is held up to an id, or nothing before that is wanted."""
+        stream = self._streams.get(name)
+        line = self.lines.get(stream.instrument) if stream else None
+        track = line.trades if line else None
+        if track is None or first is None:
+            return False
+        return first - 1 in track.sequence.coverage or first <= (track.begins or first)
+
+    def batch(
+        self, runs: dict[str, list[Any]], received: int, mono: int, firsts: dict[str, int] | None = None
+    ) -> list[bytes]:
+        """Take the runs of one batch; give the events that do not fit their tape, which leave holes.
+
+        `firsts` is given while two connections carry the same streams: the first id of each stream of trades on this
+        one is noted in it, and what comes twice is as it should be.
+        """
         odd: list[bytes] = []
         for name, run in runs.items():
             stream = self._streams.get(name)
@@ -71,8 +102,10 @@ class Pipeline:
             except _MISFITS:
                 values, misfits = self._read_each(stream, line, run, received)
                 odd += misfits
+            if values and firsts is not None and isinstance(values[0], Trade):
+                firsts.setdefault(name, values[0].seq)
             if values:
-                self._take(stream, line, values, mono)
+                self._take(stream, line, values, mono, two=firsts is not None)
         self.malformed += len(odd)
         return odd
 
@@ -106,28 +139,39 @@ class Pipeline:
                 odd.append(msgspec.json.encode({"stream": stream.name, "data": event}))
         return values, odd
 
-    def _take(self, stream: Stream, line: Line, values: list[Any], mono: int) -> None:
+    def _take(self, stream: Stream, line: Line, values: list[Any], mono: int, *, two: bool) -> None:
         kind, name = stream.kind, stream.instrument
         if line.trades and kind == line.trades.tape.kind:
             self.clock.saw(values[-1].time, mono)
             self._flowed[name] = mono
-            self._trades(line, line.trades, values)
+            self._trades(line, line.trades, values, two=two)
         elif kind == "bars" and line.bars:
             self._bars(line, line.bars, values, mono)
         elif kind == "ticker":
             self.tickers[name] = values[-1]
+            self._heard(line, values[-1].last_id, mono)
         elif kind == "quote":
             self.quotes[name] = values[-1]
         elif kind == "depth":
             for diff in values:
                 self.depth(name, diff)
 
-    def _trades(self, line: Line, track: Track, rows: list[Trade]) -> None:
+    def _heard(self, line: Line, fill: int, mono: int) -> None:
+        """Learn from a bar or a ticker of an execution that a trade must stand for."""
+        track = line.trades
+        if track is None or track.newest is None or fill <= track.told_fill:
+            return
+        track.told_fill = fill
+        if fill > track.newest_fill and not track.told_since:
+            track.told_since = mono
+
+    def _trades(self, line: Line, track: Track, rows: list[Trade], *, two: bool) -> None:
         if self.shedding:
             self._shed(track, rows)
             return
         arrival = track.sequence.append(rows)
-        track.doubled += arrival.doubled
+        if not two:
+            track.doubled += arrival.doubled
         if not arrival.vouched:
             return
         first = arrival.vouched[0][0]
@@ -174,6 +218,7 @@ class Pipeline:
         line.minutes.forget_before(before)
 
     def _bars(self, line: Line, track: Track, events: list[tuple[Bar, bool, int]], mono: int) -> None:
+        self._heard(line, events[-1][0].last_id, mono)
         for bar, closed, time in events:
             self.clock.saw(time, mono)
             number = bar.start // MINUTE

@@ -4,11 +4,11 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """Where a connection stands."""
+    """Where a socket stands; one that is leaving is read until its successor has taken over."""
 
     IDLE = "idle"
     OPEN = "open"
-    CLOSING = "closing"
+    LEAVING = "leaving"
     CLOSED = "closed"
 
 
@@ -24,8 +24,8 @@ class Subscribed(Enum):
 
 CONNECTION: dict[Phase, frozenset[Phase]] = {
     Phase.IDLE: frozenset({Phase.OPEN, Phase.CLOSED}),
-    Phase.OPEN: frozenset({Phase.CLOSING, Phase.CLOSED}),
-    Phase.CLOSING: frozenset({Phase.CLOSED}),
+    Phase.OPEN: frozenset({Phase.LEAVING, Phase.CLOSED}),
+    Phase.LEAVING: frozenset({Phase.OPEN, Phase.CLOSED}),
     Phase.CLOSED: frozenset(),
 }
 

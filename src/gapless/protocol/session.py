@@ -5,13 +5,14 @@ Times are monotonic ns of real time: nothing here depends on how fast the market
 
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from gapless.model import SECOND
+from gapless.model import MS, SECOND
 from gapless.protocol.phases import CONNECTION, SUBSCRIPTION, Phase, Subscribed
+from gapless.protocol.rate import Rate
 from gapless.venues.spec import Control, Stream
 
-_TRADES = ("agg", "trade")
+TRADES = ("agg", "trade")
 
 
 class Send(Struct, frozen=True):
@@ -21,33 +22,34 @@ class Send(Struct, frozen=True):
 
 
 class Probe(Struct, frozen=True):
-    """Ask the venue whether a stream that is silent should have spoken."""
+    """Find out whether a stream that is silent should have spoken."""
 
     stream: Stream
 
 
-class Close(Struct, frozen=True):
-    """Close the connection; a new one takes over."""
+class Replace(Struct, frozen=True):
+    """Open a successor of this connection, and leave it when that has taken over."""
 
-    code: int
     reason: str
 
 
-Action = Send | Probe | Close
+Action = Send | Probe | Replace
 
 
 class Watch(Struct, frozen=True, kw_only=True):
     """How long silence is borne, ns of real time.
 
     A stream is asked about when it was silent for `idle_factor` of its own mean intervals, at least `idle` and at
-    most `idle_most`; one that never spoke, `first_data` after its acknowledgement; bars, tickers and quotes, which
-    follow trades, `follower_idle` while trades of the same instrument flow.
+    most `idle_most`; sooner, after `told`, when its siblings (bars, tickers) name an id that it has not brought; one
+    that never spoke, `first_data` after its acknowledgement; bars, tickers and quotes, which follow trades,
+    `follower_idle` while trades of the same instrument flow.
     """
 
     acknowledgement: int = 5 * SECOND
     first_data: int = 3 * SECOND
-    idle: int = 3 * SECOND
-    idle_factor: int = 20
+    told: int = SECOND
+    idle: int = 1_500 * MS
+    idle_factor: int = 7
     idle_most: int = 60 * SECOND
     follower_idle: int = 10 * SECOND
     names_per_message: int = 100
@@ -61,7 +63,7 @@ class Subscription(Struct):
     since: int = 0
     last: int = 0
     events: int = 0
-    mean: float = 0.0
+    rate: Rate = field(default_factory=Rate)
     asked: int = 0
     patience: int = 0
     silences: int = 0
@@ -79,8 +81,9 @@ class Session:
     """The subscriptions of one connection: sent, confirmed, live, rejected, silent.
 
     `flowed` says when trades of an instrument last came, on whatever connection: bars, tickers, quotes and depth
-    follow them. A message that is refused is asked again in halves, one message a tick, until the names that the
-    venue does not like stand alone.
+    follow them; `told`, since when others have named an id of an instrument's trades that has not come, 0 where all
+    has. A message that is refused is asked again in halves, one message a tick, until the names that the venue does
+    not like stand alone.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Session:
         unsubscribe: Callable[[Sequence[str], int], str],
         watch: Watch,
         flowed: Callable[[str], int] = lambda instrument: 0,
+        told: Callable[[str], int] = lambda instrument: 0,
     ) -> None:
         self.phase = Phase.IDLE
         self.subscriptions = {stream.name: Subscription(stream) for stream in streams}
@@ -98,6 +102,7 @@ class Session:
         self._unsubscribe = unsubscribe
         self._watch = watch
         self._flowed = flowed
+        self._told = told
         self._requests: dict[int, list[str]] = {}
         self._parts: list[list[str]] = []
         self._next = 1
@@ -149,69 +154,79 @@ class Session:
             if subscription.phase in (Subscribed.WANTED, Subscribed.REJECTED):
                 return
             subscription.moves(Subscribed.LIVE, now)
-            subscription.last = now
-        gap = (now - subscription.last) / events
-        subscription.mean = gap if not subscription.mean else 0.9 * subscription.mean + 0.1 * gap
+        subscription.rate.heard(now)
         subscription.last = now
         subscription.events += events
         subscription.patience = 0
         subscription.silences = 0
 
     def ticked(self, now: int) -> list[Action]:
-        """Look for what should have come: acknowledgements and data. At most one message goes out."""
+        """Look for what should have come: acknowledgements and data. At most one message goes out, and one probe."""
         if self.phase is not Phase.OPEN:
             return []
         actions: list[Action] = self._ask(self._parts.pop(0), now) if self._parts else []
+        suspects: list[Subscription] = []
         for subscription in self.subscriptions.values():
             phase = subscription.phase
             if phase is Subscribed.PENDING and now - subscription.since > self._watch.acknowledgement:
-                return [self._close("a subscription was not acknowledged")]
-            if phase in (Subscribed.CONFIRMED, Subscribed.LIVE) and now - subscription.asked > self._limit(
-                subscription
-            ):
-                actions += self._suspected(subscription, now, spent=any(isinstance(a, Send) for a in actions))
+                return [self._leave("a subscription was not acknowledged")]
+            if phase not in (Subscribed.CONFIRMED, Subscribed.LIVE):
+                continue
+            if subscription.stream.kind in TRADES:
+                if self._is_suspect(subscription, now):
+                    suspects.append(subscription)
+            elif not actions and self._is_left_behind(subscription, now):
+                actions += self.silent(subscription.stream.name, now)
                 if self.phase is not Phase.OPEN:
-                    break
+                    return actions
+        if suspects:
+            # The fastest has the most to tell, and where the whole route is silent one answer is enough.
+            suspect = min(suspects, key=lambda one: one.rate.mean)
+            suspect.asked = now
+            actions.append(Probe(suspect.stream))
         return actions
 
-    def _limit(self, subscription: Subscription) -> int:
+    def limit(self, subscription: Subscription) -> int:
+        """Give how long a stream may be silent at its own rate, ns."""
         watch = self._watch
         if subscription.phase is Subscribed.CONFIRMED:
-            base = watch.first_data
-        else:
-            base = min(max(watch.idle, int(subscription.mean * watch.idle_factor)), watch.idle_most)
-        return max(base, subscription.patience)
+            return watch.first_data
+        return min(max(watch.idle, int(subscription.rate.mean * watch.idle_factor)), watch.idle_most)
 
-    def _suspected(self, subscription: Subscription, now: int, *, spent: bool) -> list[Action]:
-        spoke = max(subscription.last, subscription.since)
-        limit = self._limit(subscription)
-        if now - spoke <= limit:
-            return []
-        if subscription.stream.kind in _TRADES:
-            subscription.asked = now
-            return [Probe(subscription.stream)]
+    def _is_suspect(self, subscription: Subscription, now: int) -> bool:
+        """Say whether trades should have come: by their own rate, or by what their siblings tell."""
+        since = max(subscription.last, subscription.since)
+        patience = max(self.limit(subscription), subscription.patience)
+        if now - subscription.asked > patience and now - since > patience:
+            return True
+        told, watch = self._told(subscription.stream.instrument), self._watch
+        return bool(told) and now - max(told, since) > watch.told and now - subscription.asked > 2 * watch.told
+
+    def _is_left_behind(self, subscription: Subscription, now: int) -> bool:
+        """Say whether a stream that follows trades did not follow them."""
+        since = max(subscription.last, subscription.since)
+        limit = self.limit(subscription)
         led = self._flowed(subscription.stream.instrument)
-        if spent or now - spoke <= self._watch.follower_idle or led <= spoke + limit // 2:
-            return []
-        return self.silent(subscription.stream.name, now)
+        return now - since > max(limit, self._watch.follower_idle) and led > since + limit // 2
 
     def in_time(self, now: int) -> list[str]:
         """List the instruments whose trades came within the time that their own rate lets expect."""
         return [
             subscription.stream.instrument
             for subscription in self.subscriptions.values()
-            if subscription.stream.kind in _TRADES
+            if subscription.stream.kind in TRADES
             and subscription.phase is Subscribed.LIVE
-            and now - subscription.last <= self._limit(subscription)
+            and now - subscription.last <= self.limit(subscription)
         ]
 
     def quiet(self, name: str) -> None:
         """Learn from a probe that nothing was due: wait longer before the next."""
         if subscription := self.subscriptions.get(name):
-            subscription.patience = min(max(self._limit(subscription) * 2, self._watch.idle), self._watch.idle_most)
+            limit = max(self.limit(subscription), subscription.patience)
+            subscription.patience = min(limit * 2, self._watch.idle_most)
 
     def silent(self, name: str, now: int) -> list[Action]:
-        """Learn that a stream is acknowledged and silent: subscribe anew, and if that fails leave the connection."""
+        """Learn that a stream is acknowledged and silent: subscribe anew; leave where that failed or nothing comes."""
         subscription = self.subscriptions.get(name)
         if subscription is None or self.phase is not Phase.OPEN:
             return []
@@ -219,12 +234,29 @@ class Session:
             return []  # the answer to a probe came late: it is asked for again already
         subscription.silences += 1
         if subscription.silences > 1:
-            return [self._close(f"{name} is acknowledged and silent")]
+            return [self._leave(f"{name} is acknowledged and silent")]
+        if self._nothing_comes(now):
+            return [self._leave("nothing comes any more")]
         number = self._number()
         self._requests[number] = []
         subscription.moves(Subscribed.WANTED, now)
         self._parts.append([name])
         return [Send(self._unsubscribe([name], number))]
+
+    def _nothing_comes(self, now: int) -> bool:
+        """Say whether several streams have delivered and none of them does: then the route is silent."""
+        live = [one for one in self.subscriptions.values() if one.phase is Subscribed.LIVE]
+        return len(live) > 1 and all(now - one.last > self._watch.told for one in live)
+
+    def stays(self) -> None:
+        """Learn that no successor could take over: this connection goes on."""
+        if self.phase is Phase.LEAVING:
+            self._go(Phase.OPEN)
+
+    def leaves(self) -> None:
+        """Learn that a successor is being opened: what is silent here is no longer looked after."""
+        if self.phase is Phase.OPEN:
+            self._go(Phase.LEAVING)
 
     def _ask(self, names: list[str], now: int) -> list[Action]:
         actions: list[Action] = []
@@ -239,9 +271,9 @@ class Session:
             actions.append(Send(self._subscribe(part, number)))
         return actions
 
-    def _close(self, reason: str) -> Close:
-        self._go(Phase.CLOSING)
-        return Close(1000, reason)
+    def _leave(self, reason: str) -> Replace:
+        self._go(Phase.LEAVING)
+        return Replace(reason)
 
     def _number(self) -> int:
         number = self._next

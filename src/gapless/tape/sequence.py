@@ -43,7 +43,14 @@ class Sequence:
             self.next = last + 1
             self.coverage.add(first, last, Evidence.STREAM)
             return Arrival(_traded(run), [(first, last)], run[-1])
+        if self.next is not None and last < self.next and self._held(run):
+            return Arrival([], [], None, len(run))
         return self._sort_out(run)
+
+    def _held(self, run: list[Trade]) -> bool:
+        """Say whether all of a run is held: while two connections carry a stream, most comes twice."""
+        seqs = [trade.seq for trade in run]
+        return not self.coverage.missing(min(seqs), max(seqs))
 
     def _sort_out(self, run: list[Trade]) -> Arrival:
         coverage = self.coverage
