@@ -122,11 +122,14 @@ class BarSource:
         self.held_from = held_from
         self.held_to = held_to
         self.official = official or {}
+        self._ended = 1 << 62  # no bar begins at or after this
         self._closed: OrderedDict[int, Bar] = OrderedDict()
         self._hours: OrderedDict[int, Bar | None] = OrderedDict()
 
     def holds(self, start: int, end: int) -> bool:
         """Tells whether a bar [start, end) may be shown at all."""
+        if start >= self._ended:
+            return False
         return (start >= self.held_from and end <= self.held_to) or (end - start == MINUTE and start in self.official)
 
     def close_push(self, end: int) -> int:
@@ -151,7 +154,7 @@ class BarSource:
         if end - start <= MINUTE:
             return self._piece(start, end, upto)
         pieces = []
-        for minute in range(start, min(end, upto + 1), MINUTE):
+        for minute in range(start, min(end, upto + 1, self._ended), MINUTE):
             piece = self._piece(minute, minute + MINUTE, upto)
             if piece is not None:
                 pieces.append(piece)
@@ -174,6 +177,11 @@ class BarSource:
                 at += MINUTE
         known = [bar for bar in pieces if bar is not None]
         return merge(known, start) if known else None
+
+    def end(self, fills: Series, ms: int) -> None:
+        """Ends with the executions given: no bar begins at or after `ms`."""
+        self._fills = fills
+        self._ended = ms
 
     def adopt_hours(self, other: BarSource) -> None:
         """Takes over the hours that an equal source has already folded."""

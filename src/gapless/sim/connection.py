@@ -10,25 +10,30 @@ from collections import deque
 
 from gapless.sim.events import PING, close_frame, frame
 
+BACKLOG = 64 * 1024 * 1024  # what may pile up for a client that does not read
 HELD_S = 2.0  # a frame held back for reordering leaves after this at the latest
-BACKLOG = 64 * 1024 * 1024  # a client that lets this much pile up is cut
 RECENT = 50
 
 
 class Connection:
     """Writes frames to one client, joined into one write a tick."""
 
-    def __init__(self, transport: asyncio.Transport, *, combined: bool, route: str, number: int) -> None:
-        """Takes the transport after the handshake; writes never wait."""
+    def __init__(
+        self, transport: asyncio.Transport, *, combined: bool, route: str, number: int, buffer_bytes: int = BACKLOG
+    ) -> None:
+        """Takes the transport after the handshake; writes never wait, and who lets too much pile up is cut."""
         self.transport = transport
         self.combined = combined
         self.route = route
         self.number = number
+        self.buffer_bytes = buffer_bytes
+        self.too_slow = False
         self.opened = time.monotonic()
         self.pinged = self.opened
         self.ping_waits_since = 0.0  # 0: every ping was answered
         self.streams: dict[str, None] = {}
         self.silent: set[str] = set()
+        self.muted: set[str] = set()  # silent for as long as this connection stands
         self.dead = False  # half open: nothing is sent or answered any more
         self.closed = False
         self.hold_until = 0.0
@@ -41,7 +46,7 @@ class Connection:
 
     def hears(self, stream: str) -> bool:
         """Tells whether events of a stream it subscribed reach the client."""
-        return not (self.dead or self.closed or stream in self.silent)
+        return not (self.dead or self.closed or stream in self.silent or stream in self.muted)
 
     def announce(self, seconds: float, market_ms: int) -> None:
         """Sends the event that the server shuts down, and closes after `seconds`."""
@@ -88,8 +93,9 @@ class Connection:
             self.closed = True
             return
         self.transport.write(data)
-        if self.transport.get_write_buffer_size() > BACKLOG:
-            self.abort()
+        if self.transport.get_write_buffer_size() > self.buffer_bytes:
+            self.closed = self.too_slow = True
+            self.transport.abort()  # what piled up is thrown away with it
 
     def ping(self, now: float) -> None:
         """Sends a ping; the time as text is the payload that has to come back."""

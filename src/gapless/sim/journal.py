@@ -25,8 +25,9 @@ class Journal:
     """Appends lines to a file, or only keeps the first ids when no file is wanted."""
 
     def __init__(self, path: Path | None) -> None:
-        """Reads which tapes an existing file says were offered, then appends to it."""
+        """Reads which tapes an existing file says were offered, and what changed, then appends to it."""
         self.offered: dict[tuple[str, str], int] = {}
+        self.changes: list[dict[str, Any]] = []  # of the market itself, as an existing file tells them
         self._file: IO[bytes] | None = None
         if path is None:
             return
@@ -42,7 +43,7 @@ class Journal:
     def _remember(self, path: Path) -> None:
         whole = path.read_bytes()
         for line in whole.splitlines():
-            if b'"offered"' not in line:
+            if b'"offered"' not in line and b'"change"' not in line:
                 continue
             try:
                 entry = msgspec.json.decode(line)
@@ -50,6 +51,8 @@ class Journal:
                 continue  # the last line of a process that was killed
             if entry.get("t") == "offered":
                 self.offered.setdefault((entry["symbol"], entry["tape"]), entry["id"])
+            elif entry.get("t") == "change":
+                self.changes.append(entry)
         if whole and not whole.endswith(b"\n"):
             with path.open("ab") as file:
                 file.write(b"\n")

@@ -74,6 +74,15 @@ class Symbol:
     recorded: dict[str, list[Frame]] = field(default_factory=dict)
     book: Book | None = None
     warm: bool = True  # a day's ticker can be had at once
+    ended_ms: int | None = None  # when it stopped trading
+    gone_ms: int | None = None  # when the venue ceases to know it
+    forgotten_aggs: list[tuple[int, int]] = field(default_factory=list)  # ids that no source has any more
+    forgotten_fills: list[tuple[int, int]] = field(default_factory=list)
+    remembered_ms: int | None = None  # how far back trades are known, where it is less than by the venue's rule
+
+    def known(self, ms: int) -> bool:
+        """Tells whether the venue knows the symbol at a market instant."""
+        return self.gone_ms is None or ms < self.gone_ms
 
 
 @dataclass(slots=True)

@@ -109,6 +109,32 @@ class ArraySeries:
         return int(np.searchsorted(self.rows.ids, number, side="left"))
 
 
+class EndedSeries:
+    """Serves a series up to a position and nothing behind it: the symbol has stopped trading."""
+
+    def __init__(self, series: Series, end: int) -> None:
+        """Ends before the position `end`."""
+        self._series = series
+        self._end = end
+        self.start = series.start
+
+    def cut(self, lo: int, hi: int) -> Rows:
+        """Returns the rows of positions [lo, hi)."""
+        return self._series.cut(min(lo, self._end), min(hi, self._end))
+
+    def pushed(self, ms: int) -> int:
+        """Returns the position after the last event pushed at or before `ms`."""
+        return min(self._series.pushed(ms), self._end)
+
+    def timed(self, ms: int) -> int:
+        """Returns the position of the first event whose time is at or after `ms`."""
+        return min(self._series.timed(ms), self._end)
+
+    def numbered(self, number: int) -> int:
+        """Returns the position of the first event whose id is at least `number`."""
+        return min(self._series.numbered(number), self._end)
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """Writes scaled integers as the venue does: `digits` count, the text is padded to `wire` decimals."""

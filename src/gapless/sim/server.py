@@ -23,6 +23,7 @@ HOST = "127.0.0.1"
 
 def build(options: SimOptions) -> Service:
     """Builds a simulator from its options; reads captures, so it may take a second."""
+    from gapless.sim.binance.changes import check_possible, not_done_yet
     from gapless.sim.binance.hub import Hub
     from gapless.sim.binance.presets import PRESETS
     from gapless.sim.binance.service import Service
@@ -48,9 +49,13 @@ def build(options: SimOptions) -> Service:
         market = load_capture(options.captures, venue.futures)
     else:
         market = synthetic_market(options.seed, options.instruments, options.at_ms, futures=venue.futures)
+    listed = {entry.symbol for entry in script.entries if entry.kind == "listing" and entry.symbol is not None}
+    for entry in script.entries:
+        check_possible(entry, market, listed)
     clock = MarketClock(market.start_ms, market.end_ms, options.speed, options.world)
     journal = Journal(options.journal)
-    faults = Faults(script.entries, journal, options.seed)
+    entries = not_done_yet(script.entries, journal.changes) if clock.resumed else script.entries
+    faults = Faults(entries, journal, options.seed)
     limiter = Limiter(venue.weight_limit)
     hub = Hub(venue, market, clock, journal, faults, limiter)
     journal.write("start", venue=venue.name, wall_ms=wall_ms(), market_ms=hub.now)

@@ -15,4 +15,6 @@ Where the venue's own words are missing or contradict each other, this is what i
 - Ids spent without a trade come as `@trade` events of price and quantity 0, `X` "NA"; REST leaves them out.
 - A recorded diff stream is also played under the other speeds of its name, because its chain of ids is what matters.
 - Connections end with 1001; only spot announces it.
+- A delisted symbol is sent what was forming and the close of the minute in which it ended; later bars do not exist.
+- A client that does not read is cut when more than `buffer_bytes` have piled up for it.
 """

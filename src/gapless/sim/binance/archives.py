@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from gapless.sim.bars import DAY, MINUTE
+from gapless.sim.binance.changes import end_trading
 from gapless.sim.binance.venue import Venue
 from gapless.sim.binance.wire import quote_scale
 from gapless.sim.market import Market, Symbol
@@ -32,7 +33,7 @@ KEEP = 6
 PART = 50_000
 MICROSECONDS_FROM_MS = 1_735_689_600_000  # 2025-01-01: spot archives changed their unit
 
-_files: OrderedDict[tuple[int | None, bool, str], bytes] = OrderedDict()
+_files: OrderedDict[tuple[int | None, bool, str, int, int | None], bytes] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -48,14 +49,19 @@ def archive_reply(market: Market, venue: Venue, path: str, now: int) -> bytes | 
     except ValueError:
         return None
     index = list(market.symbols).index(found["symbol"])
-    began = market.symbols[found["symbol"]].began_ms
-    if start < began or start + DAY > now:
+    symbol = market.symbols[found["symbol"]]
+    began, ended = symbol.began_ms, symbol.ended_ms
+    if start < began // DAY * DAY or start + DAY > now or (ended is not None and start > ended):
+        return None
+    if found["kind"] != "klines" and (symbol.forgotten_aggs or symbol.forgotten_fills or symbol.remembered_ms):
         return None
     with _lock:
-        key = (market.seed, venue.futures, found["name"])
+        key = (market.seed, venue.futures, found["name"], began, ended)
         if key not in _files:
             # a twin built in this thread, so that the market's own caches are touched by one thread only
             twin = synthetic_symbol(market.seed, index, began, futures=venue.futures)
+            if ended is not None:
+                end_trading(twin, ended)
             _files[key] = _zipped(found["name"], _lines(twin, found["kind"], start, venue.futures))
             if len(_files) > KEEP:
                 _files.popitem(last=False)

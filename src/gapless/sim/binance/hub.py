@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from gapless.sim.bars import CLOSE_DELAY, MINUTE
+from gapless.sim.binance.changes import Changes
 from gapless.sim.binance.names import StreamName, parse_name
 from gapless.sim.binance.sources import Source, source_for
 from gapless.sim.binance.strikes import Strikes
@@ -49,6 +50,7 @@ class Hub:
         self.finishing = False
         if clock.playing:
             faults.active = True
+        self.changes = Changes(self)
 
     def subscribe(self, connection: Connection, texts: list[str]) -> None:
         """Adds streams to a connection; what its route does not deliver, or nobody knows, stays silent."""
@@ -79,6 +81,20 @@ class Hub:
                 self.on_cold()
         self.strikes.acknowledged(connection, texts, self.now)
 
+    def attach(self, symbol: str) -> None:
+        """Makes the streams of a symbol anew after it began or stopped trading, also for who subscribed before."""
+        for connection in self.connections.values():
+            for text in connection.streams:
+                name = parse_name(text)
+                if name.symbol != symbol or (self.venue.futures and name.route != connection.route):
+                    continue
+                source = source_for(name, self.market, self.venue)
+                if source is None:
+                    self.sources.pop(text, None)
+                    continue
+                self.sources[text], self.names[text] = source, name
+                self.subscribers.setdefault(text, {})[connection.number] = connection
+
     def unsubscribe(self, connection: Connection, texts: list[str]) -> None:
         """Removes streams from a connection."""
         for text in texts:
@@ -89,7 +105,7 @@ class Hub:
                 listening.pop(connection.number, None)
                 if not listening:
                     del self.subscribers[text]
-                    del self.sources[text]
+                    self.sources.pop(text, None)
 
     def leave(self, connection: Connection) -> None:
         """Forgets a connection that is gone."""
@@ -102,6 +118,7 @@ class Hub:
             now = self.clock.now()
             self.faults.advance(self.clock.played_s())
             self.send_until(now)
+            self.changes.due(now)
             self.strikes.connections_due(now)
             if self.clock.end_ms is not None and now >= self.clock.end_ms:
                 self.finish()
@@ -143,7 +160,10 @@ class Hub:
         if self.ended or self.finishing:
             return
         self.finishing = True
+        change = self.faults.period("limit_change")
         self.faults.active = False
+        if change is not None and change.lasts:
+            self.changes.limits()
         self.faults.pending.clear()
         self.limiter.lift()
         self.strikes.lift()

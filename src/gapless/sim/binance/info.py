@@ -59,7 +59,7 @@ def _futures(symbol: Symbol) -> dict[str, Any]:
         "contractType": "PERPETUAL",
         "deliveryDate": PERPETUAL_DELIVERY_MS,
         "onboardDate": symbol.began_ms,
-        "status": "TRADING",
+        "status": "TRADING" if symbol.ended_ms is None else "SETTLING",
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": symbol.base,
@@ -101,7 +101,7 @@ def _futures(symbol: Symbol) -> dict[str, Any]:
 def _spot(symbol: Symbol) -> dict[str, Any]:
     return {
         "symbol": symbol.name,
-        "status": "TRADING",
+        "status": "TRADING" if symbol.ended_ms is None else "BREAK",
         "baseAsset": symbol.base,
         "baseAssetPrecision": 8,
         "quoteAsset": symbol.quote,

@@ -33,11 +33,19 @@ class Ask:
     split: bool = False  # cut the page between two rows of one millisecond
 
 
+def _remembered(rows: Rows, forgotten: list[tuple[int, int]]) -> Rows:
+    """Leaves out the ids that the venue has forgotten."""
+    for first, last in forgotten:
+        rows = rows.where((rows.ids < first) | (rows.ids > last))
+    return rows
+
+
 class Rest:
     """Answers requests from a market; raises ApiError for what the venue refuses."""
 
-    def __init__(self, venue: Venue, market: Market, api_key: str) -> None:
-        """Binds the endpoints of the venue."""
+    def __init__(self, venue: Venue, market: Market, api_key: str, market_ms: Callable[[], int]) -> None:
+        """Binds the endpoints of the venue; `market_ms` tells the market's time."""
+        self.market_ms = market_ms
         self.venue = venue
         self.market = market
         self.api_key = api_key
@@ -93,9 +101,14 @@ class Rest:
         if not name:
             raise mandatory("symbol")
         symbol = self.market.symbols.get(name.upper() if self.venue.futures else name)
-        if symbol is None:
+        if symbol is None or not symbol.known(self.market_ms()):
             raise ApiError(-1121, "Invalid symbol.")
         return symbol
+
+    def known(self, *, trading: bool = False) -> list[Symbol]:
+        """Lists the symbols that the venue knows, or only those that trade."""
+        now = self.market_ms()
+        return [s for s in self.market.symbols.values() if s.known(now) and not (trading and s.ended_ms is not None)]
 
     def _number(self, params: Params, name: str) -> int | None:
         text = params.get(name)
@@ -122,7 +135,7 @@ class Rest:
 
     def info(self, ask: Ask) -> str:
         """Answers exchangeInfo, on spot also for one or several symbols."""
-        chosen = list(self.market.symbols.values())
+        chosen = self.known()
         if not self.venue.futures and "symbol" in ask.params:
             chosen = [self.symbol(ask.params)]
         elif not self.venue.futures and "symbols" in ask.params:
@@ -177,26 +190,36 @@ class Rest:
         series, upto = symbol.aggs, symbol.aggs.pushed(ask.now)
         if start is not None and end is not None and self.venue.one_hour_span and end - start > HOUR_MS:
             raise ApiError(-1127, "More than 1 hours between startTime and endTime.")
+        lost = symbol.forgotten_aggs
+        reach = limit + sum(last - first + 1 for first, last in lost)
+        newest = from_id is None and start is None
         if from_id is not None:
-            lo = max(series.numbered(from_id), series.start)
-            hi = min(lo + limit, upto)
+            lo = self._within_memory(symbol, series, max(series.numbered(from_id), series.start), ask)
+            hi = min(lo + reach, upto)
         elif start is not None:
-            lo = max(series.timed(start), series.start)
-            hi = min(lo + limit, upto, series.timed(end + 1) if end is not None else upto)
-        elif end is not None:
-            hi = min(upto, series.timed(end + 1))
-            lo = max(hi - limit, series.start)
+            lo = self._within_memory(symbol, series, max(series.timed(start), series.start), ask)
+            hi = min(lo + reach, upto, series.timed(end + 1) if end is not None else upto)
         else:
-            lo, hi = max(upto - limit, series.start), upto
+            hi = min(upto, series.timed(end + 1)) if end is not None else upto
+            lo = self._within_memory(symbol, series, max(hi - reach, series.start), ask)
         rows = series.cut(lo, max(hi, lo))
-        self._check_window(ask, rows, start)
+        self._check_window(symbol, ask, rows, start)
+        rows = _remembered(rows, lost)
+        rows = rows.cut(max(len(rows) - limit, 0), len(rows)) if newest else rows.cut(0, limit)
         return f"[{','.join(wire.agg_rows(symbol, self._page(ask, rows), self.venue.futures, ask.unit))}]"
 
-    def _check_window(self, ask: Ask, rows: Rows, start: int | None) -> None:
+    def _within_memory(self, symbol: Symbol, series: Series, lo: int, ask: Ask) -> int:
+        """Moves the begin of a page to where spot still remembers; futures refuse such a page instead."""
+        if symbol.remembered_ms is None or self.venue.futures:
+            return lo
+        return max(lo, series.timed(ask.now - symbol.remembered_ms))
+
+    def _check_window(self, symbol: Symbol, ask: Ask, rows: Rows, start: int | None) -> None:
         hours = self.venue.window_hours
         if hours is None:
             return
-        oldest = ask.now - hours * HOUR_MS
+        window = hours * HOUR_MS
+        oldest = ask.now - min(window, symbol.remembered_ms or window)
         if (start is not None and start < oldest) or (
             "fromId" in ask.params and len(rows) and int(rows.time[0]) < oldest
         ):
@@ -229,7 +252,8 @@ class Rest:
         symbol, limit = self.symbol(ask.params), self._limit(ask.params, 500, 1000)
         if symbol.fills is None:
             return "[]"
-        rows = self._page(ask, self._recent(symbol.fills, symbol.fills.pushed(ask.now), limit))
+        recent = self._recent(symbol.fills, symbol.fills.pushed(ask.now), limit)
+        rows = self._page(ask, _remembered(recent, symbol.forgotten_fills))
         return f"[{','.join(wire.trade_rows(symbol, rows, self.venue.futures, ask.unit))}]"
 
     def historical(self, ask: Ask) -> str:
@@ -246,11 +270,14 @@ class Rest:
             return "[]"
         upto = symbol.fills.pushed(ask.now)
         if from_id is None:
-            rows = self._recent(symbol.fills, upto, limit)
+            rows = _remembered(self._recent(symbol.fills, upto, limit), symbol.forgotten_fills)
         else:
             lo = max(symbol.fills.numbered(from_id), symbol.fills.start)
-            rows = symbol.fills.cut(lo, max(min(lo + limit + limit // 2 + 16, upto), lo))
-            rows = rows.where(rows.flag != VOID)
+            if symbol.remembered_ms is not None:
+                lo = max(lo, symbol.fills.timed(ask.now - symbol.remembered_ms))
+            reach = limit + limit // 2 + 16 + sum(last - first + 1 for first, last in symbol.forgotten_fills)
+            rows = symbol.fills.cut(lo, max(min(lo + reach, upto), lo))
+            rows = _remembered(rows.where(rows.flag != VOID), symbol.forgotten_fills)
             rows = rows.cut(0, min(limit, len(rows)))
         return f"[{','.join(wire.trade_rows(symbol, self._page(ask, rows), self.venue.futures, ask.unit))}]"
 
@@ -259,7 +286,7 @@ class Rest:
             return [self.symbol(ask.params)], True
         if "symbols" in ask.params and not self.venue.futures:
             return [self.symbol({"symbol": name}) for name in self._names(ask.params)], False
-        return list(self.market.symbols.values()), False
+        return self.known(trading=True), False
 
     def _listed(self, rows: list[str], single: bool) -> str:
         return rows[0] if single and rows else f"[{','.join(rows)}]"

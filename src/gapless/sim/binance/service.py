@@ -12,9 +12,11 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from gapless.sim.binance.archives import archive_reply
-from gapless.sim.binance.control import answer
+from gapless.sim.binance.changes import check_possible
+from gapless.sim.binance.control import Refused, answer
 from gapless.sim.binance.errors import ApiError
 from gapless.sim.binance.hub import Hub
+from gapless.sim.binance.pages import Spoiler
 from gapless.sim.binance.rest import Ask, Rest
 from gapless.sim.connection import Connection
 from gapless.sim.errors import SimError
@@ -57,6 +59,8 @@ class Listener:
         """Adds streams unless they become too many."""
         if len(self._connection.streams.keys() | set(names)) > self._hub.venue.max_streams:
             return False
+        if (refused := self._hub.strikes.refuses(names)) is not None:
+            raise Refused(2, f"Invalid request: stream {refused} cannot be subscribed", nested=True)
         self._hub.subscribe(self._connection, names)
         return True
 
@@ -75,7 +79,9 @@ class Service:
     def __init__(self, hub: Hub, api_key: str) -> None:
         """Takes the hub; `api_key` is the one that is accepted."""
         self.hub = hub
-        self.rest = Rest(hub.venue, hub.market, api_key)
+        self.rest = Rest(hub.venue, hub.market, api_key, lambda: hub.now)
+        self.spoiler = Spoiler(self.rest, hub.faults)
+        self.slow_consumers = 0
         self._warming: asyncio.Task[None] | None = None
         hub.on_cold = self.warm
         self._attempts: dict[str, deque[float]] = {}
@@ -121,6 +127,7 @@ class Service:
             },
             "connections": len(hub.connections),
             "max_weight_minute": totals.max_weight_minute,
+            "slow_consumers": self.slow_consumers,
         }
         return _json(msgspec.json.encode(body))
 
@@ -132,6 +139,7 @@ class Service:
         try:
             raw = msgspec.json.decode(await request.read(), type=dict[str, Any])
             entry = entry_from(raw)
+            check_possible(entry, self.hub.market, set())
         except (msgspec.MsgspecError, SimError) as error:
             return _json(msgspec.json.encode({"error": str(error)}), 400)
         if self.hub.faults.active:
@@ -140,6 +148,7 @@ class Service:
 
     async def _archive(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
+        await self._slow("archive", 0.0, path)
         found = await asyncio.to_thread(archive_reply, self.hub.market, self.hub.venue, path, self.hub.now)
         if found is None:
             return web.Response(
@@ -165,7 +174,9 @@ class Service:
         for caused, seconds in hub.limiter.new_bans:
             hub.journal.write("ban", caused=caused, seconds=seconds)
         hub.limiter.new_bans.clear()
+        began = time.monotonic()
         reply = await self._reply(request, entry, verdict, who)
+        await self._slow(request.path.rpartition("/")[2], time.monotonic() - began, request.path_qs)
         reply.headers["Date"] = formatdate(hub.now / 1000, usegmt=True)
         reply.headers["X-MBX-USED-WEIGHT-1M"] = str(hub.limiter.used(who, arrived))
         hub.journal.write(
@@ -190,6 +201,13 @@ class Service:
             await self.warm()
         return self._answer(request)
 
+    async def _slow(self, family: str, took: float, detail: str) -> None:
+        """Makes a reply late while its source is slow; `took` is how long it really was."""
+        for entry in self.hub.faults.periods("slow_source"):
+            if entry.path in (None, family):
+                self.hub.faults.happened("slow_source", self.hub.now, detail)
+                await asyncio.sleep(took * (entry.factor - 1) if entry.factor > 1 else entry.seconds)
+
     def _banned(self, who: str, entry: Entry | None) -> web.Response:
         address, now = self.hub.limiter.addresses[who], time.time()
         # in the venue's own clock, which is what a client can compare it with; the seconds left are real
@@ -207,7 +225,7 @@ class Service:
         return reply
 
     def _too_many(self, who: str, entry: Entry | None) -> web.Response:
-        limit, now = self.hub.venue.weight_limit, time.time()
+        limit, now = self.hub.limiter.limit, time.time()
         if entry is not None:
             self.hub.limiter.totals.refused += 1
         if self.hub.venue.futures:
@@ -246,11 +264,14 @@ class Service:
         ask = Ask(request.query, now, server, request.headers.get("X-MBX-APIKEY"), unit, split)
         try:
             body = self.rest.calls[request.path][1](ask)
+            body, wrong = self.spoiler.page(endpoint, ask, body, self.rest.calls[request.path][1])
         except ApiError as error:
             return _error(error)
         if self.rest.did_split:
             hub.faults.take("page_split")
             hub.faults.happened("page_split", hub.now, request.path_qs)
+        if wrong is not None:
+            hub.faults.happened("wrong_page", hub.now, f"{wrong}: {request.path_qs}")
         return _json(body.encode())
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
@@ -270,7 +291,9 @@ class Service:
         self._number += 1
         first = request.path.split("/")[1]
         route = first if first in ("market", "private") else "public"
-        connection = Connection(transport, combined=combined, route=route, number=self._number)
+        connection = Connection(
+            transport, combined=combined, route=route, number=self._number, buffer_bytes=self.hub.venue.buffer_bytes
+        )
         self.hub.connections[self._number] = connection
         try:
             if text:
@@ -278,6 +301,7 @@ class Service:
             await self._listen(socket, connection)
         finally:
             self.hub.leave(connection)
+            self.slow_consumers += connection.too_slow
         return socket
 
     def _may_connect(self, who: str) -> bool:

@@ -53,6 +53,17 @@ class Strikes:
         connection.silent.add(text)
         self._faults.happened("silent", now, f"{text} on connection {connection.number}")
 
+    def refuses(self, texts: list[str]) -> str | None:
+        """Returns the stream because of which a subscription is refused, if such a fault is due."""
+        for entry in self._faults.pending if self._faults.active else ():
+            if entry.kind == "refuse_stream":
+                for text in texts:
+                    if _concerns(entry, text) and self._ripe(text):
+                        self._faults.spend(entry)
+                        self._faults.happened("refuse_stream", self._now, text)
+                        return text
+        return None
+
     def withheld(self, event: Event, bar: bool) -> bool:
         """Takes a closing candle away, for a while or for good."""
         if not (event.closing and bar and self._faults.active and self._ripe(event.stream)):
@@ -141,6 +152,22 @@ class Strikes:
                 connection.close(1001, "")
             self._faults.happened("close_24h", now, "all connections")
         self._silence_live(now)
+        if self._faults.waiting("mute"):
+            self._mute(now)
+
+    def _mute(self, now: int) -> None:
+        """Silences the busiest stream that the fault may mean on one connection, for as long as that stands."""
+        entry = next(item for item in self._faults.pending if item.kind == "mute")
+        heard = [
+            (self._delivered[text], text, connection)
+            for connection in self._ripe_connections()
+            for text in connection.streams
+            if _concerns(entry, text) and self._ripe(text) and connection.number in self._subscribers.get(text, {})
+        ]
+        if heard and self._faults.take("mute") is not None:
+            _, text, connection = max(heard, key=lambda item: (item[0], item[1]))
+            connection.muted.add(text)
+            self._faults.happened("mute", now, f"{text} on connection {connection.number}")
 
     def _ripe_connections(self) -> list[Connection]:
         alive = [c for c in self._connections.values() if not c.dead and not c.closed]
@@ -202,6 +229,7 @@ class Strikes:
         self._bursts.clear()
         for connection in list(self._connections.values()):
             connection.silent.clear()
+            connection.muted.clear()
             if connection.dead:
                 connection.abort()
             connection.hold_until = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gapless.sim.connection import BACKLOG
 from gapless.sim.errors import SimError, nearest
 
 VENUES = ("binance", "binance-spot")
@@ -34,6 +35,7 @@ class Venue:
     window_hours: int | None = None  # aggTrades older than this are refused
     one_hour_span: bool = False
     retry_after: bool = True
+    buffer_bytes: int = BACKLOG  # what may pile up for a client that does not read; more ends its connection
 
 
 _COMMON = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
@@ -53,6 +55,7 @@ SETTINGS = (
     "window_hours",
     "one_hour_span",
     "retry_after",
+    "buffer_bytes",
 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gapless.sim.faults.script import FRAME_RATES, PERIODS, REQUESTS, Entry
 from gapless.sim.journal import Journal
 
+FOREVER_S = 1e12
 FIRST_EVENTS = 100  # no fault touches a stream before it delivered so many
 
 
@@ -34,6 +35,7 @@ class Faults:
     clock_s: float = 0.0
     _marks: list[Mark] = field(default_factory=list)
     _rates: list[tuple[float, Entry]] = field(default_factory=list)
+    _left: dict[int, int] = field(default_factory=dict)  # by identity: how often a pending entry still strikes
     _random: random.Random = field(default_factory=random.Random)
 
     def __post_init__(self) -> None:
@@ -59,14 +61,14 @@ class Faults:
             if mark.due <= played_s and mark.entry.every:
                 mark.due = played_s + mark.entry.every
             if mark.entry.kind in PERIODS:
-                mark.until = played_s + mark.entry.lasts
+                mark.until = played_s + (mark.entry.lasts or FOREVER_S)
             elif not any(entry is mark.entry for entry in self.pending):
                 self.pending.append(mark.entry)
 
     def inject(self, entry: Entry) -> None:
         """Makes an entry due now."""
         if entry.kind in PERIODS:
-            self._marks.append(Mark(entry, float("inf"), self.clock_s + entry.lasts))
+            self._marks.append(Mark(entry, float("inf"), self.clock_s + (entry.lasts or FOREVER_S)))
         elif entry.rate:
             total = self._rates[-1][0] if self._rates else 0.0
             self._rates.append((total + entry.rate, entry))
@@ -75,11 +77,13 @@ class Faults:
 
     def period(self, kind: str) -> Entry | None:
         """Returns the entry of a period that stands now."""
-        if self.active:
-            for mark in self._marks:
-                if mark.entry.kind == kind and self.clock_s < mark.until:
-                    return mark.entry
-        return None
+        return next(iter(self.periods(kind)), None)
+
+    def periods(self, kind: str) -> list[Entry]:
+        """Returns all entries of a kind of period that stand now."""
+        if not self.active:
+            return []
+        return [mark.entry for mark in self._marks if mark.entry.kind == kind and self.clock_s < mark.until]
 
     def take(self, kind: str) -> Entry | None:
         """Uses up a pending entry of a kind."""
@@ -90,9 +94,9 @@ class Faults:
         return None
 
     def take_request(self) -> Entry | None:
-        """Uses up the oldest pending fault of a request; page splits wait for a page that can be split."""
+        """Uses up the oldest pending fault of a request; what spoils a page waits for one that it can spoil."""
         for entry in self.pending:
-            if self.active and entry.kind in REQUESTS and entry.kind != "page_split":
+            if self.active and entry.kind in REQUESTS:
                 self.pending.remove(entry)
                 return entry
         return None
@@ -100,6 +104,14 @@ class Faults:
     def waiting(self, kind: str) -> bool:
         """Tells whether an entry of a kind is pending."""
         return self.active and any(entry.kind == kind for entry in self.pending)
+
+    def spend(self, entry: Entry) -> None:
+        """Uses up one of the `count` times that a pending entry strikes."""
+        left = self._left.pop(id(entry), max(int(entry.count), 1)) - 1
+        if left:
+            self._left[id(entry)] = left
+        else:
+            self.pending.remove(entry)
 
     def roll(self) -> Entry | None:
         """Draws for one frame whether a fault by rate strikes it."""

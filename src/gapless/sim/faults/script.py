@@ -10,11 +10,15 @@ from typing import Any
 from gapless.sim.errors import SimError, nearest
 
 FRAME_RATES = ("drop", "double", "reorder", "malformed", "delay")
-CONNECTION = ("disconnect", "reset", "half_open", "silent", "server_shutdown", "close_24h")
+CONNECTION = ("disconnect", "reset", "half_open", "silent", "mute", "refuse_stream", "server_shutdown", "close_24h")
 FRAMES = (*FRAME_RATES, "late_close", "missing_close")
-REQUESTS = ("http_418", "http_429", "http_5xx", "slow_rest", "page_split")
-PERIODS = ("rest_lag", "clock_skew")
-KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PERIODS)
+REQUESTS = ("http_418", "http_429", "http_5xx", "slow_rest")
+PAGES = ("page_split", "wrong_page")  # wait for a page that they can spoil
+PERIODS = ("rest_lag", "clock_skew", "limit_change", "slow_source")
+WORLD = ("listing", "delisting", "forget")  # stay when play has ended, also across a restart
+KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PAGES, *PERIODS, *WORLD)
+MODES = ("outside", "repeat", "other", "bars")
+FAMILIES = ("aggTrades", "trades", "historicalTrades", "klines", "archive")
 
 
 @dataclass(slots=True)
@@ -22,8 +26,10 @@ class Entry:
     """One line of a script.
 
     `at` and `every` are real seconds of play (without `every` it happens once), `rate` is a share of frames. `seconds`
-    is how long a delay, a lag or a notice is; `lasts` for how long a period stands, or how long a silence waits for an
-    acknowledgement before it takes a live stream; `count` how many frames a burst has.
+    is how long a delay, a lag or a notice is; `lasts` for how long a period stands (0: to the end, a changed limit for
+    good), or how long a silence waits for an acknowledgement before it takes a live stream; `count` how many frames a
+    burst has, pages are wrong, subscriptions are refused. `factor` is by how much a limit or the time of a reply
+    changes, `first` to `last` the ids that are forgotten, `path` the replies that are slow.
     """
 
     kind: str
@@ -39,6 +45,12 @@ class Entry:
     abrupt: bool | None = None
     symbol: str | None = None
     stream: str | None = None
+    mode: str = "outside"
+    factor: float = 0.0  # 0: half a limit, or `seconds` more for a reply
+    path: str | None = None
+    late: bool = False
+    first: int | None = None
+    last: int | None = None
 
 
 @dataclass(slots=True)
@@ -58,8 +70,9 @@ def entry_from(raw: dict[str, Any]) -> Entry:
     for key, value in raw.items():
         if key not in known:
             raise SimError(f"fault {kind}: unknown setting {key!r}; allowed are {', '.join(sorted(known))}")
-        text = key in ("kind", "symbol", "stream")
-        fits = isinstance(value, str) if text else isinstance(value, bool) if key == "abrupt" else _number(value)
+        text = key in ("kind", "symbol", "stream", "mode", "path")
+        flag = key in ("abrupt", "late")
+        fits = isinstance(value, str) if text else isinstance(value, bool) if flag else _number(value)
         if not fits and not (key == "retry_after" and value is False):
             raise SimError(f"fault {kind}: {key} = {value!r} is of the wrong type or negative")
     entry = Entry(**raw)
@@ -67,6 +80,11 @@ def entry_from(raw: dict[str, Any]) -> Entry:
         entry.retry_after = None
     if entry.rate and kind not in FRAME_RATES:
         raise SimError(f"fault {kind}: goes by time, not by rate; rates are for {', '.join(FRAME_RATES)}")
+    for key, value, allowed in (("mode", entry.mode, MODES), ("path", entry.path, FAMILIES)):
+        if value is not None and value not in allowed:
+            raise SimError(f"fault {kind}: unknown {key} {value!r}; allowed are {', '.join(allowed)}")
+    if (entry.first is None) != (entry.last is None) or (entry.first or 0) > (entry.last or 0):
+        raise SimError(f"fault {kind}: `first` to `last` must be given together, and not backwards")
     return entry
 
 

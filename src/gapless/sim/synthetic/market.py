@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gapless.sim.bars import DAY, HOUR, BarSource
 from gapless.sim.market import Market, Symbol
 from gapless.sim.rows import Scale
@@ -15,11 +17,17 @@ HISTORY_DAYS = 7
 FOREVER = 2**62
 
 
-def synthetic_symbol(seed: int, index: int, began_ms: int, *, futures: bool) -> Symbol:
-    """Builds one instrument; two built alike agree in every event."""
+def synthetic_symbol(seed: int, index: int, began_ms: int, *, futures: bool, name: str | None = None) -> Symbol:
+    """Builds one instrument, listed at `began_ms` with its first trade; two built alike agree in every event."""
     item = listing(index)
+    if name is not None:
+        item = replace(item, name=name, base=name.removesuffix("USDT"))
     generator = Generator(seed, index, item, futures=futures)
     fills = GeneratedSeries(generator, began_ms, aggregates=False)
+    aggs = GeneratedSeries(generator, began_ms, aggregates=True)
+    if began_ms % DAY:
+        aggs.start = aggs.timed(began_ms)
+        fills.start = int(aggs.cut(aggs.start, aggs.start + 1).first[0])
     wire = (item.price_digits, item.size_digits) if futures else (8, 8)
     return Symbol(
         name=item.name,
@@ -30,8 +38,8 @@ def synthetic_symbol(seed: int, index: int, began_ms: int, *, futures: bool) -> 
         tick=item.tick,
         step=1,
         fills=fills,
-        aggs=GeneratedSeries(generator, began_ms, aggregates=True),
-        bars=BarSource(fills, began_ms, FOREVER),
+        aggs=aggs,
+        bars=BarSource(fills, began_ms // DAY * DAY, FOREVER),
         began_ms=began_ms,
         book=GeneratedBook(generator),
         warm=False,
@@ -40,7 +48,7 @@ def synthetic_symbol(seed: int, index: int, began_ms: int, *, futures: bool) -> 
 
 def warm_day(market: Market, now: int, *, futures: bool) -> None:
     """Folds the last day's hours of all symbols on twins, then hands them over; for a thread of its own."""
-    for index, symbol in enumerate(market.symbols.values()):
+    for index, symbol in enumerate(list(market.symbols.values())):
         if not symbol.warm and market.seed is not None:
             twin = synthetic_symbol(market.seed, index, symbol.began_ms, futures=futures)
             twin.bars.window((now - DAY) // HOUR * HOUR, now)
