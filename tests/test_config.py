@@ -71,7 +71,27 @@ WRONG = {
     "venues.binance.trade_stream=x": "there is no setting venues.binance.trade_stream; .* did you mean trades_stream",
     "venues.binance.trades_stream=trades": "venues.binance.trades_stream: 'trades' is not allowed; allowed are aggT",
     "venues.binance.environment=simm": "venues.binance.environment: .*simm.* allowed are live, demo, sim",
-    "venues.binance.reserve=-1": "venues.binance.reserve: -1 is not allowed; 0 or more is",
+    "venues.binance.reserve=-1": "venues.binance.reserve: -1 is not allowed; allowed are 0 to 2399$",
+    "venues.binance.reserve=2400": "reserve: 2400 is not allowed; 2400 a minute may be spent, and some .* 0 to 2399$",
+    "venues.binance.weight_per_minute=0": "venues.binance.weight_per_minute: 0 is not allowed; allowed are 1 to 2400$",
+    "venues.binance.weight_per_minute=-5": "venues.binance.weight_per_minute: -5 is not allowed; allowed are 1 to 2400",
+    "venues.binance.weight_per_minute=5000": (
+        "venues.binance.weight_per_minute: 5000 is not allowed; the venue allows 2400 a minute; allowed are 1 to 2400$"
+    ),
+    "venues.binance-spot.weight_per_minute=6001": "the venue allows 6000 a minute; allowed are 1 to 6000$",
+    "venues.binance.weight_per_minute=much": "venues.binance.weight_per_minute: Expected `int`, got `str`$",
+    "venues.binance.weight_per_minute=1e3": "venues.binance.weight_per_minute: Expected `int`, got `float`$",
+    "venues.binance.requests_per_hour=0": "venues.binance.requests_per_hour: 0 is not allowed; 1 or more is$",
+    "venues.binance.requests_per_hour=-1": "venues.binance.requests_per_hour: -1 is not allowed; 1 or more is$",
+    "venues.binance.requests_per_hour=true": "venues.binance.requests_per_hour: Expected `int`, got `bool`$",
+    "venues.binance.min_interval_ms=-1": "venues.binance.min_interval_ms: -1 is not allowed; allowed are 0 to 3600000$",
+    "venues.binance.min_interval_ms=3600001": "min_interval_ms: 3600001 is not allowed; a request an hour is the least",
+    "venues.binance.streams_per_connection=0": "streams_per_connection: 0 is not allowed; allowed are 1 to 200$",
+    "venues.binance.streams_per_connection=201": "the venue allows 200 a connection; allowed are 1 to 200$",
+    "venues.binance.connects_per_5m=0": "connects_per_5m: 0 is not allowed; allowed are 1 to 300$",
+    "venues.binance.connects_per_5m=301": "the venue allows 300 in five minutes; allowed are 1 to 300$",
+    "venues.binance.reconnect_limit=-1": "venues.binance.reconnect_limit: -1 is not allowed; 0 or more is$",
+    "venues.binance.archive=maybe": "venues.binance.archive: Expected `bool`, got `str`$",
     "venues.binance.reserve=many": "venues.binance.reserve: Expected `int`, got `str`",
     "venues=3": "venues: ",
     "venues.binance=3": "venues",
@@ -94,6 +114,23 @@ def test_a_wrong_key_or_value_is_named_with_what_is_allowed(text: str) -> None:
     with pytest.raises(BadInput, match=WRONG[text]) as caught:
         settings(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_reserve_must_leave_something_of_ones_own_ceiling() -> None:
+    mine = "venues.binance.weight_per_minute=100"
+    assert settings(mine, "venues.binance.reserve=99").venue("binance").reserve == 99
+    with pytest.raises(BadInput, match="reserve: 100 is not allowed; 100 a minute may be spent"):
+        settings(mine, "venues.binance.reserve=100")
+
+
+def test_an_impossible_budget_is_refused_in_the_simulated_environment_too() -> None:
+    with pytest.raises(BadInput, match="the venue allows 2400 a minute"):
+        settings("venues.binance.environment=sim", "venues.binance.weight_per_minute=2401")
+
+
+def test_a_simulators_attempts_to_connect_can_be_raised() -> None:
+    raised = settings("venues.binance.environment=sim", "venues.binance.connects_per_5m=20000")
+    assert raised.venue("binance").connects_per_5m == 20_000
 
 
 def test_an_unknown_name_is_told_from_a_wrong_value() -> None:
@@ -120,6 +157,14 @@ def test_what_print_config_writes_loads_again_to_the_same_settings(tmp_path: Pat
     for name in VENUES:
         plain.venue(name)
     assert written == plain
+
+
+def test_print_config_shows_each_venues_own_limits_where_nothing_is_set() -> None:
+    shown = [line.partition(" #")[0].rstrip() for line in commented(VENUES).splitlines()]
+    assert [line for line in shown if "weight_per_minute" in line] == [
+        "# weight_per_minute = 2400", "# weight_per_minute = 6000",
+    ]  # fmt: skip
+    assert [line for line in shown if "connects_per_5m" in line] == ["# connects_per_5m = 300"] * 2
 
 
 def test_every_setting_is_explained() -> None:

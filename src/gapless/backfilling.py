@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gapless.adapters import open_store, store_url
+from gapless.budget.priority import Priority
 from gapless.collect.backfill import BackfillPlan, backfill, plan
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import ceiling_of
@@ -99,7 +100,8 @@ async def _instruments(
         # Neither network nor credentials: an instrument that the store does not know is taken at its word.
         return [next((i for i in known if i.id == text), None) or _bare(market, text) for text in ids]
     if not all(any(i.id == text for i in known) for text in ids):
-        body = await rest.get(market.history.instruments_request(hosts))
+        body = await rest.get(market.history.instruments_request(hosts), priority=Priority.BACKFILL)
+        rest.announced(market.history.weight_limit(body))
         listed = market.history.instruments(body)
         for text in ids:
             store.put_instrument(resolve(text, listed, where=f"{market.name} lists"))

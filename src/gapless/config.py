@@ -11,10 +11,12 @@ import msgspec
 from msgspec import Struct, field
 
 from gapless.collect.settings import CollectSettings, VenueSettings
+from gapless.collect.settings import check as check_venue
 from gapless.errors import BadInput, UnknownName
 from gapless.model import Environment
 from gapless.model.times import parse_duration
 from gapless.serve.settings import ServeSettings
+from gapless.venues.registry import venue as known_venue
 
 
 class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -61,11 +63,17 @@ EXPLAINED = {
     "venues.NAME.sim_url": "the address that `gapless sim` prints",
     "venues.NAME.api_key": "a read-only key; only history of single trades needs one",
     "venues.NAME.trades_stream": "aggTrade or trade",
-    "venues.NAME.weight_per_minute": "0: the venue's own limit",
-    "venues.NAME.reserve": "weight that is never spent",
+    "venues.NAME.weight_per_minute": "own ceiling; unset: the venue's limit",
+    "venues.NAME.reserve": "weight a minute that is never spent",
     "venues.NAME.min_interval_ms": "own ceiling: pause between requests, 0 for none",
-    "venues.NAME.requests_per_hour": "own ceiling, 0 for none",
+    "venues.NAME.requests_per_hour": "own ceiling; unset: none",
+    "venues.NAME.streams_per_connection": "own ceiling; unset: the venue's limit",
+    "venues.NAME.connects_per_5m": "own ceiling: attempts to connect; unset: the venue's limit",
+    "venues.NAME.reconnect_limit": "attempts to connect again after a break, 0 for ever",
+    "venues.NAME.archive": "the venue's public files serve to repair",
 }
+
+_EXAMPLES = {"requests_per_hour": 1_000}  # of what is unset and has no limit of the venue to show
 
 _ENVIRONMENT = {
     "GAPLESS_STORE": "store.url",
@@ -140,13 +148,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
         except BadInput as error:
             raise BadInput(f"{key}: {error}") from error
     for name, venue in settings.venues.items():
-        if venue.trades_stream not in ("aggTrade", "trade"):
-            raise BadInput(
-                f"venues.{name}.trades_stream: {venue.trades_stream!r} is not allowed; allowed are aggTrade, trade"
-            )
-        for own in ("weight_per_minute", "reserve", "min_interval_ms", "requests_per_hour"):
-            if getattr(venue, own) < 0:
-                raise BadInput(f"venues.{name}.{own}: {getattr(venue, own)} is not allowed; 0 or more is")
+        check_venue(name, venue, known_venue(name).limits)
     if settings.store.durability not in ("normal", "full"):
         raise BadInput(f"store.durability: {settings.store.durability!r} is not allowed; allowed are normal, full")
     return settings
@@ -162,7 +164,7 @@ def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
         try:
             msgspec.convert(inner, VenueSettings)
         except msgspec.ValidationError as own:
-            text, _, field_of = str(own).partition(" - at `$.")
+            text, _, field_of = str(own).replace(" | null", "").partition(" - at `$.")
             return f"venues.{name}{'.' if field_of else ''}{field_of.rstrip('`')}: {text}{_allowed(text)}"
     return f"{where}: {text}"
 
@@ -206,16 +208,19 @@ def commented(venues: Iterable[str]) -> str:
         lines += _section(f"{section}.", getattr(settings, section))
     for name in venues:
         lines += ["", f"[venues.{name}]"]
-        lines += _section("venues.NAME.", VenueSettings())
+        lines += _section("venues.NAME.", VenueSettings(), msgspec.structs.asdict(known_venue(name).limits))
     return "\n".join(lines) + "\n"
 
 
-def _section(prefix: str, values: Struct) -> list[str]:
-    return [
-        ("# " if value is None else "") + f"{name} = {_toml(value)}".ljust(44) + f"# {EXPLAINED[prefix + name]}"
-        for name, value in msgspec.structs.asdict(values).items()
-    ]
+def _section(prefix: str, values: Struct, limits: Mapping[str, Any] | None = None) -> list[str]:
+    """Write a section; what is unset by default is commented out, with the venue's own limit where that counts."""
+    lines = []
+    for name, value in msgspec.structs.asdict(values).items():
+        unset = value is None
+        shown = (limits or {}).get(name, _EXAMPLES.get(name, "")) if unset else value
+        lines.append(f"{'# ' if unset else ''}{name} = {_toml(shown)}".ljust(44) + f"# {EXPLAINED[prefix + name]}")
+    return lines
 
 
 def _toml(value: Any) -> str:
-    return '""' if value is None else msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value).decode()

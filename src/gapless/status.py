@@ -7,9 +7,12 @@ import psutil
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from gapless.budget.circuit import phase
+from gapless.budget.host import used_now
+from gapless.budget.learn import learned
 from gapless.derive.judge import candle_of
 from gapless.derive.settle import Settled
-from gapless.model import MINUTE, SECOND, Candle, Origin, Proof, State
+from gapless.model import SECOND, Candle, Origin, Proof, State
 from gapless.model.times import iso
 
 if TYPE_CHECKING:
@@ -94,21 +97,25 @@ class Status:
 
     def budgets(self) -> list[dict[str, Any]]:
         """List what was spent at each host and what forbids more."""
-        now = time.time_ns()
         rows = []
         for collector in self._engine.collectors:
-            spent = collector.rest.spent
-            for host, state in collector.rest.states().items():
+            rest, spent = collector.rest, collector.rest.spent
+            now = rest.now()
+            for host, state in rest.states().items():
                 if host not in collector.hosts.rest:
                     continue
+                limit, used, blocked = rest.limit(state), used_now(state, now), state.blocked_until > now
                 rows.append(
                     {
                         "venue": collector.venue.name,
                         "host": host,
-                        "limit": collector.venue.limits.weight_per_minute,
-                        "used": state.used if state.window == now // MINUTE else 0,
-                        "blocked_until": iso(state.blocked_until) if state.blocked_until > now else None,
-                        "reason": state.reason if state.blocked_until > now else None,
+                        "limit": limit,
+                        "learned": learned(state, now) or None,
+                        "used": used,
+                        "share": round(used / limit, 3),
+                        "state": phase(state, now),
+                        "blocked_until": iso(state.blocked_until) if blocked else None,
+                        "reason": state.reason or None,
                         "requests": spent.requests,
                         "weight": spent.weight,
                         "throttled": spent.throttled,

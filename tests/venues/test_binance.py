@@ -470,6 +470,22 @@ def test_the_weight_used_is_read_from_the_header(text, weight):
     assert USDM.history.used_weight({}) is None
 
 
+def test_the_announced_limit_is_that_of_weight_by_the_minute_and_nonsense_is_none() -> None:
+    def info(*limits: tuple[str, str, int, int]) -> bytes:
+        names = ("rateLimitType", "interval", "intervalNum", "limit")
+        rows = [dict(zip(names, limit, strict=True)) for limit in limits]
+        return msgspec.json.encode({"timezone": "UTC", "rateLimits": rows, "symbols": []})
+
+    orders = ("ORDERS", "MINUTE", 1, 1_200)
+    assert USDM.history.weight_limit(info(orders, ("REQUEST_WEIGHT", "MINUTE", 1, 2_400))) == 2_400
+    assert USDM.history.weight_limit(info(("REQUEST_WEIGHT", "MINUTE", 5, 6_000))) == 1_200
+    assert USDM.history.weight_limit(info(orders, ("REQUEST_WEIGHT", "HOUR", 1, 9))) is None
+    assert (
+        USDM.history.weight_limit(info(("REQUEST_WEIGHT", "MINUTE", 1, 0), ("REQUEST_WEIGHT", "MINUTE", 0, 5))) is None
+    )
+    assert USDM.history.weight_limit(b'{"symbols":[]}') is None
+
+
 @pytest.mark.parametrize(
     ("name", "held"),
     [

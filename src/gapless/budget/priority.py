@@ -16,3 +16,20 @@ class Priority(IntEnum):
     """What lies before the first live id."""
     BACKFILL = 4
     """What somebody asked for by hand."""
+
+
+_PERCENT = {
+    Priority.LIVE: 100,
+    Priority.TRADES: 95,
+    Priority.BARS: 90,
+    Priority.HISTORY: 75,
+    Priority.BACKFILL: 60,
+}
+
+
+def part(whole: int, priority: Priority) -> int:
+    """Give how much of a budget a priority may use up, all priorities together: the rest is for more important ones.
+
+    So a backfill, in whichever process, leaves at least two fifths of every minute to what is live.
+    """
+    return whole * _PERCENT[priority] // 100

@@ -6,6 +6,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from gapless.budget.priority import Priority
 from gapless.collect.rest import RestClient
 from gapless.derive.settle import Commit, Vouched, settle
 from gapless.model import MINUTE, SECOND, Evidence, Instrument, Tape
@@ -85,7 +86,8 @@ async def backfill(
 ) -> int:  # fmt: skip
     """Fetch what was planned; give how many minutes came. What was committed stays when this is cancelled."""
     came = done = 0
-    venue_now = venue.history.time(await rest.get(venue.history.time_request(hosts)))
+    body = await rest.get(venue.history.time_request(hosts), priority=Priority.BACKFILL)
+    venue_now = venue.history.time(body)
     for work in planned.work:
         tape = store.open_tape(work.instrument, "bars")
         primary = next((t for t in store.tapes(work.instrument) if t.kind != "bars"), None)
@@ -102,7 +104,7 @@ async def _step(
 ) -> int:  # fmt: skip
     symbol = tape.instrument.partition(":")[2]
     request = venue.history.bars_request(hosts, symbol, step.first * MINUTE, (step.last + 1) * MINUTE)
-    bars = venue.history.bars(await rest.get(request), tape)
+    bars = venue.history.bars(await rest.get(request, priority=Priority.BACKFILL), tape)
     bars = [
         b for b in bars if b.start + MINUTE + _FINAL_AFTER <= venue_now and step.first <= b.start // MINUTE <= step.last
     ]

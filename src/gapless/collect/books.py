@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gapless.budget.priority import Priority
 from gapless.collect.rest import RestClient
 from gapless.errors import BadNumber, CouldNot
 from gapless.model import SECOND, Instrument, Tape
@@ -64,7 +65,8 @@ class Books:
             await kept.wanted.wait()
             kept.wanted.clear()
             try:
-                body = await self._rest.get(history.depth_request(self._hosts, kept.instrument.symbol))
+                request = history.depth_request(self._hosts, kept.instrument.symbol)
+                body = await self._rest.get(request, priority=Priority.BARS)
                 snapshot = history.depth(body, tape)
             except (CouldNot, BadNumber, msgspec.DecodeError):
                 kept.wanted.set()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.line import Line, load_line
@@ -113,15 +114,20 @@ class Collector:
     async def _instruments(self, names: list[str]) -> list[Instrument]:
         """Ask the venue for its instruments; where it fails, take what the store knows, if that is enough.
 
-        A ban or a refusal to serve is waited out. A venue that does not answer at all gets a few tries: at a first
-        start, an address may be wrong.
+        A ban or a refusal to serve is waited out, unless nothing more needs to be known: then streams need not wait
+        for it. A venue that does not answer at all gets a few tries: at a first start, an address may be wrong.
         """
         stored = [i for i in self._outside.store.instruments() if i.venue == self.venue.name]
         everything_known = all(any(i.id == name for i in stored) for name in names)
+        request = self.venue.history.instruments_request(self.hosts)
+        if everything_known and (left := self.rest.blocked_for(request.url)):
+            self._outside.note("instruments_stored", self.venue.name, reason=f"blocked for {left / SECOND:.0f} s more")
+            return stored
         failures = 0
         while True:
             try:
-                body = await self.rest.get(self.venue.history.instruments_request(self.hosts), patient=False)
+                body = await self.rest.get(request, patient=False, priority=Priority.LIVE)
+                self.rest.announced(self.venue.history.weight_limit(body))
                 return self.venue.history.instruments(body)
             except CouldNot as trouble:
                 if everything_known:
@@ -272,7 +278,7 @@ class Collector:
     async def _read_clock(self) -> int | None:
         """Ask for the venue's time, one request at a time; None where it does not tell."""
         try:
-            body = await self.rest.get(self.venue.history.time_request(self.hosts))
+            body = await self.rest.get(self.venue.history.time_request(self.hosts), priority=Priority.LIVE)
             time = self.venue.history.time(body)
         except (Refused, msgspec.DecodeError) as trouble:
             self._outside.note("time_refused", self.venue.name, reason=str(trouble))

@@ -1,15 +1,20 @@
 """Asks a venue by REST within the budget: reserve, wait, send, learn from the reply."""
 
-import asyncio
 import random
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
-from gapless.budget.host import Ceiling, HostState, blocked, granted, observed, window_end
+from gapless.budget import circuit, learn
+from gapless.budget.host import granted, observed, used_now
 from gapless.budget.priority import Priority
-from gapless.errors import Banned, CouldNot, Refused, Throttled
+from gapless.budget.state import Ceiling, HostState
+from gapless.collect.gate import Gate
+from gapless.errors import Banned, CouldNot, GaplessError, Refused, Throttled
 from gapless.model import MINUTE, SECOND
 from gapless.ports import BudgetStore, Clock, Http, Reply
 from gapless.venues.spec import Request, Venue
@@ -17,7 +22,6 @@ from gapless.venues.spec import Request, Venue
 _STATE = msgspec.msgpack.Decoder(HostState)
 _ENCODE = msgspec.msgpack.Encoder().encode
 _IN_FLIGHT = 2
-_WORST = 30.0  # seconds: no pause after failures is longer
 _LEAST_BAN = 2 * MINUTE  # a ban that is over by our reckoning, and yet was pronounced, lasts this long
 
 
@@ -29,6 +33,15 @@ class Spent(msgspec.Struct):
     throttled: int = 0
     banned: int = 0
     failed: int = 0
+
+
+class _Sending(msgspec.Struct):
+    """A request on its way; `probe` is its mark where it tries a host anew, else 0."""
+
+    host: str
+    weight: int
+    priority: Priority
+    probe: int = 0
 
 
 def _quiet(name: str, subject: str, **fields: object) -> None:
@@ -57,9 +70,11 @@ class RestClient:
         self._give_up = give_up
         self._began = clock.wall() - clock.monotonic()
         self._told = 0
-        self._gate = asyncio.Semaphore(_IN_FLIGHT)
+        self._gate = Gate(clock, _IN_FLIGHT)
+        self._flying = 0
         self._failures = 0
         self._resting_until = 0
+        self._announced = 0
         self._last: HostState | None = None
 
     @property
@@ -68,115 +83,179 @@ class RestClient:
         return self._api_key is not None
 
     async def get(self, request: Request, *, patient: bool = True, priority: Priority = Priority.TRADES) -> bytes:
-        """Send a request when the budget allows and give the body.
+        """Send a request when the budget allows, the most important first, and give the body.
 
         Waits out throttling, bans and failures while `patient`; else raises what happened. After `give_up` failures
         in a row of a venue that does not answer, it raises too.
         """
-        host = urlsplit(request.url).netloc
+        sending = _Sending(urlsplit(request.url).netloc, request.weight, priority)
+        place = self._gate.place(priority)
         while True:
-            async with self._gate:
-                await self._reserve(host, request.weight)
-                self.spent.requests += 1
-                self.spent.weight += request.weight
+            async with self._gate.turn(place, partial(self._ask, sending)):
                 try:
-                    reply = await self._http.get(request.url, self._headers(request))
-                    self._learn(host, reply)
-                    self._failures = 0
-                    return reply.body
+                    return await self._send(sending, request)
                 except Refused:
                     raise
-                except CouldNot as trouble:
-                    self._remember(host, trouble)
+                except CouldNot:
                     if not patient or self._failures == self._give_up:
                         raise
 
-    async def _reserve(self, host: str, weight: int) -> None:
-        while True:
-            rest = self._resting_until - self._clock.monotonic()
-            if rest > 0:
-                await self._clock.sleep(rest)
-                continue
-            wait = self._ask(host, weight)
-            if not wait:
-                return
-            self._tell(host)
-            # Long waits are cut short so that a block lifted by another process is seen.
-            await self._clock.sleep(min(wait, 5 * SECOND))
-
-    def _ask(self, host: str, weight: int) -> int:
+    def _ask(self, sending: _Sending) -> int:
+        """Reserve what a request costs; give 0, or how many ns to wait."""
+        rest = self._resting_until - self._clock.monotonic()
+        if rest > 0:
+            return rest
         answer = 0
-        now = self._now()
+        now = self.now()
 
         def change(record: bytes | None) -> bytes | None:
             nonlocal answer
-            state, answer = granted(_state(record), weight, self._ceiling, now)
+            before = self._announcing(_state(record))
+            state, answer = granted(before, sending.weight, self._ceiling, now, sending.priority)
+            sending.probe = state.probe if state.blocked_until and not answer else 0
             self._last = state
             return None if answer else _ENCODE(state)
 
-        self._budget.update(host, change)
+        self._budget.update(sending.host, change)
+        if answer:
+            self._tell(sending.host)
         return answer
 
     def _tell(self, host: str) -> None:
         """Say, once a block, that nothing leaves before it ends."""
         state = self._last
-        if state and state.blocked_until > self._now() and state.blocked_until != self._told:
+        if state and state.blocked_until > self.now() and state.blocked_until != self._told:
             self._told = state.blocked_until
-            seconds = round((state.blocked_until - self._now()) / SECOND, 1)
+            seconds = round((state.blocked_until - self.now()) / SECOND, 1)
             self._note("blocked", self._venue.name, host=host, reason=state.reason, seconds=seconds)
 
-    def _now(self) -> int:
-        return self._began + self._clock.monotonic()
-
-    def pressure(self) -> float:
-        """Give the share of the current window's budget that is spent, 0 to 1."""
-        if self._last is None or self._last.window != self._now() // MINUTE:
-            return 0.0
-        return min(self._last.used / self._ceiling.weight_per_minute, 1.0)
+    async def _send(self, sending: _Sending, request: Request) -> bytes:
+        self.spent.requests += 1
+        self.spent.weight += request.weight
+        self._flying += request.weight
+        try:
+            reply = await self._http.get(request.url, self._headers(request))
+        except CouldNot as trouble:
+            self._failed(sending, trouble)
+            raise
+        except BaseException:
+            self._change(sending.host, lambda state: circuit.abandoned(state, sending.probe))
+            raise
+        else:
+            self._learn(sending, reply)
+            return reply.body
+        finally:
+            self._flying -= request.weight
 
     def _headers(self, request: Request) -> dict[str, str]:
         return {self._venue.history.key_header: self._api_key} if request.keyed and self._api_key else {}
 
-    def _learn(self, host: str, reply: Reply) -> None:
-        now = self._now()
+    def _learn(self, sending: _Sending, reply: Reply) -> None:
+        """Take from a reply what the host counts and how it stands; raise what is wrong with it."""
+        now = self.now()
         used = self._venue.history.used_weight(reply.headers)
         if used is not None:
-
-            def change(record: bytes | None) -> bytes | None:
-                self._last = observed(_state(record), used, now)
-                return _ENCODE(self._last)
-
-            self._budget.update(host, change)
+            self._change(sending.host, lambda state: observed(state, used, now))
         trouble = self._venue.history.refusal(reply.status, reply.headers, reply.body, now)
-        if trouble is not None:
-            raise trouble
-
-    def _remember(self, host: str, trouble: CouldNot) -> None:
-        """Turn a refusal into a block of the host, a failure into a pause of this process."""
-        now = self._now()
         if isinstance(trouble, Banned):
             self.spent.banned += 1
             wait = trouble.wait if trouble.wait > 0 else _LEAST_BAN
-            self._block(host, now + wait + SECOND // 4, "banned (HTTP 418)")
+            self._change(sending.host, lambda state: circuit.banned(state, now, wait))
         elif isinstance(trouble, Throttled):
             self.spent.throttled += 1
-            until = window_end(now) if trouble.wait is None else now + trouble.wait
-            self._block(host, until + SECOND // 4, "throttled (HTTP 429)")
+            self._throttled(sending, trouble.wait, used, _date(reply.headers))
+        elif trouble is None or isinstance(trouble, Refused):
+            self._failures = 0
+            self._change(sending.host, lambda state: _passed(state, sending.probe, used or 0, now))
         else:
-            self.spent.failed += 1
-            self._failures += 1
-            # The pause only spreads retries; nothing secret hangs on it.
-            pause = min(0.25 * 2 ** min(self._failures, 8), _WORST) * random.uniform(0.5, 1)  # noqa: S311
-            self._resting_until = self._clock.monotonic() + int(pause * SECOND)
-            self._note("request_failed", self._venue.name, reason=str(trouble), again_in=round(pause, 1))
+            self._failed(sending, trouble)
+        if trouble is not None:
+            raise trouble
 
-    def _block(self, host: str, until: int, reason: str) -> None:
-        self._budget.update(host, lambda record: _ENCODE(blocked(_state(record), until, reason)))
+    def _throttled(self, sending: _Sending, wait: int | None, used: int | None, venue_now: int | None) -> None:
+        """Block the host, and learn where its limit lies."""
+        now = self.now()
+
+        def change(state: HostState) -> HostState:
+            counted = used_now(state, now) if used is None else used
+            state = learn.taught(state, self._ceiling, now, used=counted, flying=self._flying, wait=wait)
+            return circuit.refused(state, sending.probe, now, wait=wait, venue_now=venue_now)
+
+        before, after = self._change(sending.host, change)
+        if after.learned != before.learned:
+            self._note("limit_learned", self._venue.name, host=sending.host, weight_per_minute=after.learned)
+
+    def _failed(self, sending: _Sending, trouble: GaplessError) -> None:
+        """Let this process rest, and open the circuit of a host that keeps failing."""
+        now = self.now()
+        self.spent.failed += 1
+        self._failures += 1
+        # The pause only spreads retries; nothing secret hangs on it.
+        share = random.uniform(0.5, 1)  # noqa: S311
+        self._change(sending.host, lambda state: circuit.failed(state, sending.probe, now, share=share))
+        pause = circuit.pause(self._failures, share)
+        self._resting_until = self._clock.monotonic() + pause
+        self._note("request_failed", self._venue.name, reason=str(trouble), again_in=round(pause / SECOND, 1))
+
+    def _change(self, host: str, change: Callable[[HostState], HostState]) -> tuple[HostState, HostState]:
+        """Change what is known of a host; give it as it was and as it is."""
+        before = after = HostState()
+
+        def write(record: bytes | None) -> bytes | None:
+            nonlocal before, after
+            before = _state(record)
+            after = change(before)
+            return None if after == before else _ENCODE(after)
+
+        self._budget.update(host, write)
+        self._last = after
+        return before, after
+
+    def now(self) -> int:
+        """Give the time in which windows and blocks are reckoned, ns UTC."""
+        return self._began + self._clock.monotonic()
+
+    def announced(self, limit: int | None) -> None:
+        """Take the weight a minute that the venue announces; the lower of it and what is known otherwise counts."""
+        self._announced = limit or 0
+
+    def _announcing(self, state: HostState) -> HostState:
+        return replace(state, announced=self._announced) if self._announced not in (0, state.announced) else state
+
+    def limit(self, state: HostState) -> int:
+        """Give the weight a minute that may be spent at a host as things stand, the reserve included."""
+        return learn.limit_of(self._announcing(state), self._ceiling, self.now())
+
+    def pressure(self) -> float:
+        """Give the share of the current window's budget that is spent, 0 to 1."""
+        if self._last is None or self._last.window != self.now() // MINUTE:
+            return 0.0
+        return min(self._last.used / self.limit(self._last), 1.0)
+
+    def blocked_for(self, url: str) -> int:
+        """Give for how long (ns) nothing may leave for the host of an address, and say so; 0: it is not blocked."""
+        host = urlsplit(url).netloc
+        self._last = self.states().get(host, HostState())
+        self._tell(host)
+        return max(self._last.blocked_until - self.now(), 0)
 
     def states(self) -> dict[str, HostState]:
         """Give what is known of every host."""
-        return {host: _state(record) for host, record in self._budget.states().items()}
+        # Other records of the file, such as those of connections, have a blank in their names.
+        return {host: _state(record) for host, record in self._budget.states().items() if " " not in host}
 
 
 def _state(record: bytes | None) -> HostState:
     return _STATE.decode(record) if record else HostState()
+
+
+def _passed(state: HostState, probe: int, used: int, now: int) -> HostState:
+    return learn.disproved(circuit.succeeded(state, probe), used, now)
+
+
+def _date(headers: dict[str, str]) -> int | None:
+    """Read the host's own clock, ns UTC in whole seconds."""
+    try:
+        return int(parsedate_to_datetime(headers["date"]).timestamp()) * SECOND
+    except (KeyError, ValueError):
+        return None

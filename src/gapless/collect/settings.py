@@ -2,9 +2,12 @@
 
 from msgspec import Struct, field
 
-from gapless.budget.host import Ceiling
+from gapless.budget.state import Ceiling
+from gapless.errors import BadInput
 from gapless.model import Environment
 from gapless.venues.spec import Limits
+
+_LONGEST_INTERVAL_MS = 3_600_000  # a request an hour
 
 
 class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -19,16 +22,23 @@ class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
-    """One venue: environment, simulator address, key, which trades, and our own ceilings beside the venue's."""
+    """One venue: environment, simulator address, key, which trades, its connections, and our own ceilings.
+
+    None stands for the venue's own limit, or for no ceiling where the venue has none.
+    """
 
     environment: Environment = "live"
     sim_url: str = ""
     api_key: str = ""
     trades_stream: str = "aggTrade"
-    weight_per_minute: int = 0
+    weight_per_minute: int | None = None
     reserve: int = 0
     min_interval_ms: int = 0
-    requests_per_hour: int = 0
+    requests_per_hour: int | None = None
+    streams_per_connection: int | None = None
+    connects_per_5m: int | None = None
+    reconnect_limit: int = 0
+    archive: bool = True
 
 
 def ceiling_of(settings: VenueSettings, limits: Limits) -> Ceiling:
@@ -37,5 +47,33 @@ def ceiling_of(settings: VenueSettings, limits: Limits) -> Ceiling:
         weight_per_minute=min(settings.weight_per_minute or limits.weight_per_minute, limits.weight_per_minute),
         reserve=settings.reserve,
         min_interval_ms=settings.min_interval_ms,
-        requests_per_hour=settings.requests_per_hour,
+        requests_per_hour=settings.requests_per_hour or 0,
     )
+
+
+def check(name: str, settings: VenueSettings, limits: Limits) -> None:
+    """Refuse, in one sentence that names the key, what the venue does not allow or what would allow nothing."""
+    if settings.trades_stream not in ("aggTrade", "trade"):
+        raise BadInput(
+            f"venues.{name}.trades_stream: {settings.trades_stream!r} is not allowed; allowed are aggTrade, trade"
+        )
+    weight, streams, connects = limits.weight_per_minute, limits.streams_per_connection, limits.connects_per_5m
+    spendable = settings.weight_per_minute or weight
+    simulated = settings.environment == "sim"
+    bounds: dict[str, tuple[int, int | None, str]] = {
+        "weight_per_minute": (1, weight, f"the venue allows {weight} a minute"),
+        "reserve": (0, spendable - 1, f"{spendable} a minute may be spent, and some of it must be left"),
+        "min_interval_ms": (0, _LONGEST_INTERVAL_MS, "a request an hour is the least"),
+        "requests_per_hour": (1, None, ""),
+        "streams_per_connection": (1, streams, f"the venue allows {streams} a connection"),
+        # A simulator's attempts can be raised, to rotate many connections in a short time.
+        "connects_per_5m": (1, None if simulated else connects, f"the venue allows {connects} in five minutes"),
+        "reconnect_limit": (0, None, ""),
+    }
+    for key, (least, most, why) in bounds.items():
+        value = getattr(settings, key)
+        if value is None or (value >= least and (most is None or value <= most)):
+            continue
+        known = f"{why}; " if most is not None and value > most else ""
+        allowed = f"{least} or more is" if most is None else f"allowed are {least} to {most}"
+        raise BadInput(f"venues.{name}.{key}: {value} is not allowed; {known}{allowed}")

@@ -62,6 +62,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     weight_per_minute: int
     streams_per_connection: int
+    connects_per_5m: int
     messages_per_second: float
     connection_life: int
     ping_every: int
@@ -144,6 +145,9 @@ class History(Protocol):
 
     def instruments(self, body: bytes) -> list[Instrument]:
         """Read all instruments."""
+
+    def weight_limit(self, body: bytes) -> int | None:
+        """Read the weight a minute that the venue announces among its instruments; None where it names none."""
 
     def time_request(self, hosts: Hosts) -> Request:
         """Ask for the venue's clock."""

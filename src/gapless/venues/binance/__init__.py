@@ -83,6 +83,10 @@ class BinanceHistory(Struct, frozen=True):
         """Read all instruments."""
         return symbols.instruments(body, self.market)
 
+    def weight_limit(self, body: bytes) -> int | None:
+        """Read the weight a minute that exchangeInfo announces."""
+        return history.weight_limit(body)
+
     def time_request(self, hosts: Hosts) -> Request:
         """Ask for the venue's clock."""
         return history.request(hosts, self.market, "time", 1)

@@ -13,7 +13,16 @@ from gapless.model.book import DepthSnapshot
 from gapless.model.number import scaled, wide
 from gapless.venues.binance.limits import Market, bars_weight
 from gapless.venues.binance.parse import bounded, levels
-from gapless.venues.binance.wire import AggRow, DepthReply, KlineRow, Refusal, ServerTime, TickerRow, TradeRow
+from gapless.venues.binance.wire import (
+    AggRow,
+    Announced,
+    DepthReply,
+    KlineRow,
+    Refusal,
+    ServerTime,
+    TickerRow,
+    TradeRow,
+)
 from gapless.venues.spec import Hosts, Page, Request
 
 _AGGS = msgspec.json.Decoder(list[AggRow])
@@ -22,6 +31,7 @@ _KLINES = msgspec.json.Decoder(list[KlineRow])
 _TICKER = msgspec.json.Decoder(TickerRow)
 _DEPTH = msgspec.json.Decoder(DepthReply)
 _TIME = msgspec.json.Decoder(ServerTime)
+_ANNOUNCED = msgspec.json.Decoder(Announced)
 _REFUSAL = msgspec.json.Decoder(Refusal)
 _BANNED_UNTIL = re.compile(rb"banned until (\d{13})")
 _UNSTATED_BAN = 2 * MINUTE  # the shortest ban that Binance gives
@@ -141,6 +151,16 @@ def used_weight(headers: dict[str, str]) -> int | None:
     """Read the weight used in the current UTC minute."""
     text = headers.get("x-mbx-used-weight-1m", "")
     return int(text) if text.isdigit() and text.isascii() else None
+
+
+def weight_limit(body: bytes) -> int | None:
+    """Read the weight a minute that exchangeInfo announces; None where it announces none, or nonsense."""
+    limits = [
+        one.limit // one.intervalNum
+        for one in _ANNOUNCED.decode(body).rateLimits
+        if one.rateLimitType == "REQUEST_WEIGHT" and one.interval == "MINUTE" and one.intervalNum > 0
+    ]
+    return min((limit for limit in limits if limit > 0), default=None)
 
 
 def refusal(status: int, headers: dict[str, str], body: bytes, venue_now: int) -> GaplessError | None:

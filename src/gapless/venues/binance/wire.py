@@ -237,6 +237,21 @@ class ExchangeInfo(Struct):
     symbols: list[SymbolInfo]
 
 
+class RateLimit(Struct):
+    """`{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":2400}`."""
+
+    rateLimitType: str
+    interval: str
+    intervalNum: int
+    limit: int
+
+
+class Announced(Struct):
+    """What exchangeInfo says of limits."""
+
+    rateLimits: list[RateLimit] = []
+
+
 class ServerTime(Struct):
     """`{"serverTime":1499827319559}`."""
 
