@@ -11,7 +11,20 @@ from difflib import get_close_matches
 import typer
 from typer.exceptions import TyperException
 
-from gapless.cli import audit, backfill, candles, demo, explain, footprint, importing, instruments, sim, status, trades
+from gapless.cli import (
+    audit,
+    backfill,
+    candles,
+    demo,
+    doctor,
+    explain,
+    footprint,
+    importing,
+    instruments,
+    sim,
+    status,
+    trades,
+)
 from gapless.cli import run as running
 from gapless.errors import BadInput, CouldNot, GaplessError
 
@@ -39,6 +52,7 @@ app.command()(instruments.instruments)
 app.command()(status.status)
 app.command()(status.book)
 app.command()(sim.sim)
+app.command()(doctor.doctor)
 
 
 def run(arguments: Sequence[str]) -> int:
