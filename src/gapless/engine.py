@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gapless.collect.recorder import Recorder
 from gapless.collect.writer import Writer
 from gapless.config import Settings
 from gapless.derive.settle import Commit, Settled
-from gapless.errors import BadInput, GaplessError
+from gapless.errors import BadInput, GaplessError, UnknownName
 from gapless.faces import Faces
 from gapless.log import Log
 from gapless.model import SECOND, Candle, Environment, Trade
@@ -68,6 +69,10 @@ def _untouched(path: str) -> Iterator[list[Path]]:
         for left in fresh:
             left.unlink(missing_ok=True)
         raise
+
+
+def _some(names: list[str]) -> str:
+    return f"there are {', '.join(names[:4])}{' and others' if len(names) > 4 else ''}"
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:
@@ -140,12 +145,12 @@ class Engine:
         """Make everything ready; give false when it was stopped meanwhile."""
         self._stack = stack
         self.reader = self._another_reader()
-        outside = Outside(
-            self.store, self.reader, http, PicowsSockets(), self.budgets, self.clock, self.note, self._fast,
-            self._recorder.frames if self._recorder else lambda name, frames, received: None,
-        )  # fmt: skip
         locks = TapeLocks(self.store.path)
         stack.callback(locks.release)
+        outside = Outside(
+            self.store, self.reader, http, PicowsSockets(), self.budgets, self.clock, self.note, self._fast,
+            self._recorder.frames if self._recorder else lambda name, frames, received: None, locks,
+        )  # fmt: skip
         for name, ids in self._ids.items():
             collector = Collector(venue(name), self.settings.venue(name), self.settings.collect, outside)
             preparing = asyncio.create_task(collector.prepare(ids))
@@ -157,7 +162,6 @@ class Engine:
                 await asyncio.wait({preparing})
                 return False
             preparing.result()
-            locks.hold(collector.tapes())
             self.collectors.append(collector)
             self._say_limits(collector)
         self.status = Status(self)
@@ -324,6 +328,45 @@ class Engine:
     def tail(self, instrument: str) -> Candle | None:
         """Give the forming minute from memory, where all its trades passed through there."""
         return self.status.tail(instrument)
+
+    async def rotate(self, connection: str | None) -> dict[str, Any]:
+        """Replace a connection to a venue, or all, by successors that overlap them by id."""
+        names = [one.name for collector in self.collectors for one in collector.connections]
+        if connection is not None and connection not in names:
+            near = get_close_matches(connection, names, 1)
+            raise UnknownName(
+                f"there is no connection {connection!r}; " + (f"did you mean {near[0]}?" if near else _some(names))
+            )
+        began = self.clock.monotonic()
+        done = await asyncio.gather(*(collector.rotate("asked for", connection) for collector in self.collectors))
+        outcome = [one for some in done for one in some]
+        return {
+            "rotated": [name for name, why in outcome if why is None],
+            "failed": [{"connection": name, "reason": why} for name, why in outcome if why is not None],
+            "seconds": round((self.clock.monotonic() - began) / SECOND, 3),
+        }
+
+    async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        """Begin and end instruments while everything else goes on."""
+        refused: dict[str, str] = {}
+        adds, removes = by_venue(add), by_venue(remove)
+        before = self._collected()
+        for name in adds.keys() | removes.keys():
+            collector = next((one for one in self.collectors if one.venue.name == name), None)
+            if collector is None:
+                sentence = f"{name} is not collected by this run; only its own venues can be added to"
+                refused |= dict.fromkeys([*adds.get(name, []), *removes.get(name, [])], sentence)
+            else:
+                refused |= await collector.change(adds.get(name, []), removes.get(name, []))
+        after = self._collected()
+        return {
+            "added": sorted(after - before),
+            "removed": sorted(before - after),
+            "refused": [{"id": name, "reason": reason} for name, reason in refused.items()],
+        }
+
+    def _collected(self) -> set[str]:
+        return {name for collector in self.collectors for name in collector.pipeline.lines}
 
     async def settle(self) -> dict[str, Any]:
         """Compare every tape with the venue and wait until no hole is left."""

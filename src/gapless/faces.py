@@ -52,6 +52,14 @@ class Faces:
         """Compare every tape with the venue and wait until no hole is left."""
         return await self._engine.settle()
 
+    async def rotate(self, connection: str | None) -> dict[str, Any]:
+        """Replace a connection to a venue, or all."""
+        return await self._engine.rotate(connection)
+
+    async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        """Begin and end instruments."""
+        return await self._engine.change(add, remove)
+
     async def wait_for_commit(self, known: int) -> int:
         """Wait for a commit newer than `known`."""
         return await self._engine.wait_for_commit(known)

@@ -242,6 +242,16 @@ class TapeStore(TapeReader, Protocol):
         """Close the store."""
 
 
+class Locks(Protocol):
+    """One collector a tape: locks that die with their process."""
+
+    def hold(self, tapes: dict[int, str]) -> None:
+        """Take tapes, by key with the name of their instrument, or raise `StoreBusy` and take none."""
+
+    def free(self, tapes: dict[int, str]) -> None:
+        """Let go of tapes."""
+
+
 HostRecord = Callable[[bytes | None], bytes | None]
 """Given what is kept of a host (None: nothing), answers what to keep (None: leave it)."""
 

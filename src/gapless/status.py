@@ -88,7 +88,11 @@ class Status:
             "frames": connection.frames,
             "malformed": connection.malformed,
             "rejected": connection.rejected,
-            "last_close": connection.last_close,
+            "rotations": connection.rotations,
+            "closes": [
+                {"at": iso(one.at), "code": one.code, "reason": one.reason, "lived_s": round(one.lived / SECOND, 1)}
+                for one in connection.closes
+            ],
         }
 
     @property
@@ -173,6 +177,7 @@ class Status:
                 "ids": sum(c.repair.done.ids for c in engine.collectors),
                 "rejected": sum(c.repair.done.rejected for c in engine.collectors),
             },
+            "rotations": sum(x.rotations for c in engine.collectors for x in c.connections),
             "budgets": self.budgets(),
             "jobs": [],
             "store": {

@@ -14,6 +14,7 @@ from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.errors import BadInput, Refused, Unavailable, UnknownName
 from gapless.model import DAY, SECOND
 from gapless.store.budget import MemoryBudget
+from gapless.store.locks import TapeLocks
 from gapless.store.sqlite import SqliteStore
 
 SIM = VenueSettings(environment="sim", sim_url="http://127.0.0.1:1")
@@ -49,7 +50,7 @@ class House:
         outside = Outside(
             self.store, self.store, self.http, self.sockets, MemoryBudget(), self.clock,
             lambda name, subject, **fields: self.notes.append((name, fields)), lambda name, rows: None,
-            lambda name, frames, received: None,
+            lambda name, frames, received: None, TapeLocks(":memory:"),
         )  # fmt: skip
         self.collector = Collector(BINANCE, SIM, settings, outside)
 

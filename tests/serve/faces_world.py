@@ -139,6 +139,12 @@ class World:
         self.settled += 1
         return {"tapes": 1, "missing": 0}
 
+    async def rotate(self, connection: str | None) -> dict[str, Any]:
+        return {"rotated": [connection], "failed": [], "seconds": 0.0}
+
+    async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        return {"added": add, "removed": remove, "refused": []}
+
     async def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:
         while True:
             yield await self.arriving.get()

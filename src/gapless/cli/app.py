@@ -15,6 +15,7 @@ from gapless.cli import (
     audit,
     backfill,
     candles,
+    changing,
     demo,
     doctor,
     explain,
@@ -51,6 +52,9 @@ app.command()(explain.explain)
 app.command()(instruments.instruments)
 app.command()(status.status)
 app.command()(status.book)
+app.command()(changing.rotate)
+app.command()(changing.add)
+app.command()(changing.remove)
 app.command()(sim.sim)
 app.command()(doctor.doctor)
 

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gapless.cli.options import AsJson, InEnvironment, Store, environment
-
-Url = Annotated[str, typer.Option("--url", help="The address of a running `gapless run`.")]
-HERE = "http://127.0.0.1:8787"
+from gapless.cli.service import HERE, Url, ask
 
 
 def status(url: Url = HERE, store: Store = None, json: AsJson = False, env: InEnvironment = None) -> int:
@@ -17,7 +15,7 @@ def status(url: Url = HERE, store: Store = None, json: AsJson = False, env: InEn
     from gapless.errors import CouldNot
 
     try:
-        report: dict[str, Any] = _ask(url, "/system/status")
+        report: dict[str, Any] = ask(url, "/system/status")
     except CouldNot:
         report = _of_store(store, env)
     if json:
@@ -39,7 +37,7 @@ def book(
 
     import msgspec
 
-    answer = _ask(url, "/api/v1/book?" + urlencode({"id": instrument, "depth": depth}))
+    answer = ask(url, "/api/v1/book?" + urlencode({"id": instrument, "depth": depth}))
     if json:
         print(msgspec.json.encode(answer).decode())
         return 0
@@ -49,27 +47,6 @@ def book(
     for price, size in answer["bids"]:
         print(f"{size:>20} {price:>16}")
     return 0
-
-
-def _ask(url: str, path: str) -> dict[str, Any]:
-    """Ask a running gapless."""
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
-
-    import msgspec
-
-    from gapless.errors import BadInput, CouldNot
-
-    if not url.startswith(("http://", "https://")):
-        raise BadInput(f"--url: {url!r} is no address; allowed is http://HOST:PORT")
-    try:
-        with urlopen(url.rstrip("/") + path, timeout=10) as reply:  # noqa: S310
-            return msgspec.json.decode(reply.read(), type=dict[str, Any])
-    except HTTPError as error:
-        said = msgspec.json.decode(error.read() or b"{}")
-        raise BadInput(said.get("error", f"{url} answered HTTP {error.code}")) from error
-    except (URLError, TimeoutError, ConnectionError) as error:
-        raise CouldNot(f"no gapless answers at {url}; start one with `gapless run`, or name it with --url") from error
 
 
 def _of_store(store: str | None, env: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.line import Line, load_line
+from gapless.collect.listings import Listings
 from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
@@ -18,10 +19,10 @@ from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of
 from gapless.collect.shards import laid
 from gapless.collect.watchdog import Watchdog
-from gapless.errors import BadInput, CouldNot, Refused, Unavailable
+from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
-from gapless.ports import BudgetStore, Clock, Http, Sockets, TapeReader, TapeStore
+from gapless.ports import BudgetStore, Clock, Http, Locks, Sockets, TapeReader, TapeStore
 from gapless.protocol.session import Watch
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
@@ -47,6 +48,7 @@ class Outside(Struct, frozen=True):
     note: Callable[..., None]
     fast: Fast
     record: Callable[[str, list[bytes], int], None]
+    locks: Locks
 
 
 class Collector:
@@ -74,6 +76,10 @@ class Collector:
         self.repair = Repair(
             self.pipeline, self.rest, self.hosts, outside.clock, http=outside.http, trade_before=self._trade_before
         )
+        self.listings = Listings(
+            self.pipeline, self.rest, self.hosts, outside.clock,
+            listed=lambda: self._instruments([]), ended=self._ended,
+        )  # fmt: skip
         self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
         self._rotations = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -105,6 +111,7 @@ class Collector:
         if book:
             self.books.keep(line.instrument)
         self.pipeline.watch(self._streams(line.instrument, kind, book=book))
+        self._outside.locks.hold(self._tapes_of(line))
 
     def _books(self, known: list[Instrument]) -> set[str]:
         """Give the ids of this venue whose full book is to be kept."""
@@ -207,11 +214,16 @@ class Collector:
                 except BadInput as mistake:
                     refused[name] = str(mistake)
                     continue
-                if instrument.id not in self.pipeline.lines:
-                    self._begin(instrument)
+                try:
+                    if instrument.id not in self.pipeline.lines:
+                        self._begin(instrument)
+                except StoreBusy as busy:
+                    self.pipeline.forget(instrument.id)
+                    refused[name] = str(busy)
         for name in remove:
-            if name in self.pipeline.lines:
+            if line := self.pipeline.lines.get(name):
                 self.pipeline.forget(name)
+                self._outside.locks.free(self._tapes_of(line))
         changed = self._lay()
         for connection in [one for one in self.connections if not one.streams]:
             self.connections.remove(connection)
@@ -224,10 +236,15 @@ class Collector:
     def _arrived(self) -> None:
         self.arrived()
 
-    def tapes(self) -> dict[int, str]:
-        """Give the tapes that are collected, by the store's key, with the instrument of each."""
-        tracks = [track for line in self.pipeline.lines.values() for track in (line.trades, line.bars) if track]
-        return {track.tape.id: track.tape.instrument for track in tracks}
+    def _tapes_of(self, line: Line) -> dict[int, str]:
+        return {track.tape.id: track.tape.instrument for track in (line.trades, line.bars) if track}
+
+    async def _ended(self, instrument: Instrument) -> None:
+        """Learn that an instrument is not traded now: of a delisted one nothing more is collected."""
+        self._outside.store.put_instrument(instrument)
+        self._outside.note(instrument.status, instrument.id)
+        if instrument.status == "delisted":
+            await self.change([], [instrument.id])
 
     def primary(self) -> dict[str, Tape]:
         """Give the tape that each instrument's folds come from."""
@@ -259,6 +276,7 @@ class Collector:
                 self._start(connection)
             group.create_task(self.books.run(), name=f"{self.venue.name}/books")
             group.create_task(self.repair.run(), name=f"{self.venue.name}/repair")
+            group.create_task(self.listings.run(), name=f"{self.venue.name}/listings")
             while True:
                 mono = self._clock.monotonic()
                 self._watch_clock(mono)

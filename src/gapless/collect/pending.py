@@ -20,11 +20,19 @@ class Pending:
         self._due: list[tuple[str, int]] = []
         self._events: list[tuple[str, str, dict[str, object], int]] = []
         self._trims: list[tuple[Tape, int]] = []
+        self._cuts: list[tuple[Tape, int]] = []
         self._causes: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(
-            self.rows or self._vouched or self._wanted or self._gaps or self._due or self._events or self._trims
+            self.rows
+            or self._vouched
+            or self._wanted
+            or self._gaps
+            or self._due
+            or self._events
+            or self._trims
+            or self._cuts
         )
 
     def trades(self, tape: Tape, rows: Sequence[Trade]) -> None:
@@ -57,6 +65,12 @@ class Pending:
     def trim(self, tape: Tape, first: int) -> None:
         """Note that the venue has nothing before an id: what was wanted before it is not."""
         self._trims.append((tape, first))
+
+    def cut(self, tape: Tape, last: int) -> None:
+        """Note that the venue will have nothing after an id: what was wanted after it is not."""
+        if known := self._wanted.get(tape.id):
+            self._wanted[tape.id] = (tape, known[1], min(known[2], last))
+        self._cuts.append((tape, last))
 
     def gap(self, tape: Tape, gap: Gap) -> None:
         """Name a hole, or say what became of it."""
@@ -91,6 +105,7 @@ class Pending:
             due=self._due,
             events=self._events,
             trims=self._trims,
+            cuts=self._cuts,
         )
         self.__init__()  # type: ignore[misc]
         return commit

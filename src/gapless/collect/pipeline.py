@@ -271,6 +271,13 @@ class Pipeline:
             track.begins = first
             self.pending.trim(track.tape, first)
 
+    def cut(self, line: Line, last: int) -> None:
+        """Note that the venue has no bars after a minute."""
+        track = line.bars
+        if track and track.newest is not None and track.newest > last:
+            track.newest = last
+            self.pending.cut(track.tape, last)
+
     def ticked(self, mono: int) -> None:
         """Let the clock speak: bars that are due and did not come, minutes whose time is up."""
         now = self.clock.now(mono)
@@ -283,14 +290,14 @@ class Pipeline:
         due = now // MINUTE - 1
         for line in self.lines.values():
             track = line.bars
-            if track is None or track.begins is None:
+            if track is None or track.begins is None or line.ended:
                 continue
             if due >= track.begins and (track.newest is None or due > track.newest):
                 track.saw(due, due * MINUTE)
                 self._want(track)
 
     def _close_due(self, line: Line, now: int) -> None:
-        if not line.forming and not line.closed_until:
+        if line.ended or not (line.forming or line.closed_until):
             return
         limit = now - LATENESS
         start = max(line.closed_until or line.forming, now - now % DAY - DAY)

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from litestar import Response, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter, QueryParameter
+from litestar.params import JSONBody, Parameter, QueryParameter
+from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gapless.errors import UnknownName
@@ -217,6 +218,31 @@ async def settle(state: State) -> Answer:
     return await _faces(state).system.settle()
 
 
+class Rotation(Struct, forbid_unknown_fields=True):
+    """Which connection is to be replaced; none means all."""
+
+    connection: str | None = None
+
+
+class Change(Struct, forbid_unknown_fields=True):
+    """Which instruments are to be collected from now on, and which no longer."""
+
+    add: list[str] = []
+    remove: list[str] = []
+
+
+@post("/api/v1/rotate", tags=["system"], status_code=200)
+async def rotate(state: State, data: JSONBody[Rotation]) -> Answer:
+    """Replace connections to venues without losing an event; answers when that is done."""
+    return await _faces(state).system.rotate(data.connection)
+
+
+@post("/api/v1/collect", tags=["system"], status_code=200)
+async def collect(state: State, data: JSONBody[Change]) -> Answer:
+    """Begin and end instruments while everything else goes on; answers when their streams are confirmed."""
+    return await _faces(state).system.change(data.add, data.remove)
+
+
 def _faces(state: State) -> Faces:
     faces: Faces = state.faces
     return faces
@@ -231,5 +257,5 @@ async def _newest(faces: Faces, values: Sequence[Ticker | Quote], name: str | No
 
 ROUTES = [
     health, status, metrics, instruments, candles, trades, footprint, explain, gaps, coverage, tickers, quotes, book,
-    budgets, connections, settle,
+    budgets, connections, settle, rotate, collect,
 ]  # fmt: skip

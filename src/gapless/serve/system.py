@@ -53,6 +53,12 @@ class System(Protocol):
     async def settle(self) -> dict[str, Any]:
         """Compare every tape's newest id with its venue and repair what is missing; may take minutes."""
 
+    async def rotate(self, connection: str | None) -> dict[str, Any]:
+        """Replace a connection to a venue, or all, by successors that overlap them by id."""
+
+    async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        """Begin and end instruments while everything else goes on."""
+
     def wait_for_commit(self, known: int) -> Awaitable[int]:
         """Wait until the store holds a commit newer than `known`, by whichever process, and give the newest number."""
 

@@ -19,15 +19,26 @@ class TapeLocks:
             return
         import fcntl
 
+        taken: dict[int, str] = {}
         for tape, instrument in tapes.items():
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, tape)
+                taken[tape] = instrument
             except OSError:
-                self.release()
+                self.free(taken)
                 raise StoreBusy(
                     f"another `gapless run` already collects {instrument} into {self._path}; "
                     "stop it, or name another store"
                 ) from None
+
+    def free(self, tapes: dict[int, str]) -> None:
+        """Let go of tapes."""
+        if self._file is None or sys.platform == "win32":
+            return
+        import fcntl
+
+        for tape in tapes:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, tape)
 
     def release(self) -> None:
         """Let go of every tape."""

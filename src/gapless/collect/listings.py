@@ -1,0 +1,101 @@
+"""Notices that an instrument is no longer traded: then nothing more is wanted of it."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import Struct
+
+from gapless.collect.line import Line
+from gapless.collect.pipeline import Pipeline
+from gapless.collect.rest import RestClient
+from gapless.errors import CouldNot, Refused
+from gapless.model import MINUTE, SECOND, Instrument
+from gapless.ports import Clock
+from gapless.venues.spec import Hosts
+
+_OVERDUE = 2  # bars that are due and not there
+_AGAIN = 10 * SECOND
+_AGAIN_MOST = 600 * SECOND
+
+
+class _Asked(Struct):
+    """When the venue's list may be read again because of a line, and how long that is put off."""
+
+    after: int = 0
+    pause: int = _AGAIN
+
+
+class Listings:
+    """Reads the venue's list when bars of an instrument fail to come, and ends what is not traded any more."""
+
+    def __init__(
+        self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock, *,
+        listed: Callable[[], Awaitable[list[Instrument]]], ended: Callable[[Instrument], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._pipeline = pipeline
+        self._rest = rest
+        self._hosts = hosts
+        self._clock = clock
+        self._listed = listed
+        self._ended = ended
+        self._asked: dict[str, _Asked] = {}
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await self._clock.sleep(SECOND)
+            await self.look()
+
+    async def look(self) -> None:
+        """Read the list if bars of an instrument are overdue, and end what it shows to be over."""
+        now = self._clock.monotonic()
+        doubtful = [line for line in self._pipeline.lines.values() if self._is_doubtful(line, now)]
+        if not doubtful:
+            return
+        try:
+            known = {one.id: one for one in await self._listed()}
+        except CouldNot:
+            return
+        for line in doubtful:
+            name = line.instrument.id
+            found = known.get(name) or msgspec.structs.replace(line.instrument, status="delisted")
+            if found.status == "trading":
+                asked = self._asked[name]
+                asked.pause = min(asked.pause * 2, _AGAIN_MOST)
+            elif await self._is_over(line):
+                line.ended = True
+                await self._ended(found)
+
+    def _is_doubtful(self, line: Line, now: int) -> bool:
+        track = line.bars
+        if line.ended or track is None or track.begins is None or track.newest is None:
+            return False
+        held = track.sequence.coverage.newest or track.begins - 1
+        asked = self._asked.setdefault(line.instrument.id, _Asked())
+        if track.newest - held < _OVERDUE:
+            asked.pause = _AGAIN
+            return False
+        if now < asked.after:
+            return False
+        asked.after = now + asked.pause
+        return True
+
+    async def _is_over(self, line: Line) -> bool:
+        """Show that the venue has no bar after those held, and want none; false while it has one."""
+        track = line.bars
+        assert track is not None
+        assert track.begins is not None
+        held = track.sequence.coverage.newest or track.begins - 1
+        last = held
+        history, now = self._pipeline.venue.history, self._pipeline.clock.now(self._clock.monotonic())
+        request = history.bars_request(self._hosts, line.instrument.symbol, (held + 1) * MINUTE, now)
+        try:
+            if history.bars(await self._rest.get(request), track.tape):
+                return False
+        except Refused:
+            # It is not even known any more: up to its last trade bars are wanted, and the archive may have them.
+            last = max(held, line.trades.newest_time // MINUTE if line.trades else held)
+        except msgspec.DecodeError:
+            return False
+        self._pipeline.cut(line, last)
+        return True
