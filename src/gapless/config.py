@@ -70,6 +70,7 @@ EXPLAINED = {
     "venues.NAME.streams_per_connection": "own ceiling; unset: the venue's limit",
     "venues.NAME.connects_per_5m": "own ceiling: attempts to connect; unset: the venue's limit",
     "venues.NAME.reconnect_limit": "attempts to connect again after a break, 0 for ever",
+    "venues.NAME.connection_life": "a connection is replaced before it is so old; empty: before the venue ends it",
     "venues.NAME.archive": "the venue's public files serve to repair",
 }
 

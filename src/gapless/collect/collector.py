@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -10,13 +11,14 @@ from msgspec import Struct
 from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
+from gapless.collect.connects import Connects
 from gapless.collect.line import Line, load_line
 from gapless.collect.listings import Listings
 from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of
+from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, life_of
 from gapless.collect.shards import laid
 from gapless.collect.watchdog import Watchdog
 from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
@@ -71,6 +73,8 @@ class Collector:
             outside.http, outside.budgets, outside.clock, venue, ceiling,
             api_key=settings.api_key or None, note=outside.note,
         )  # fmt: skip
+        most = settings.connects_per_5m or venue.limits.connects_per_5m
+        self.connects = Connects(outside.budgets, outside.clock, urlsplit(self.hosts.websocket).netloc, most)
         self.books = Books(venue, self.rest, self.hosts, outside.clock)
         self.pipeline.depth = self.books.diff
         self.repair = Repair(
@@ -165,7 +169,7 @@ class Collector:
 
     def _lay(self) -> list[Connection]:
         """Lay the streams on connections; give those whose streams are others than before."""
-        most = self.venue.limits.streams_per_connection
+        most = self._settings.streams_per_connection or self.venue.limits.streams_per_connection
         now = {connection.name: connection.streams for connection in self.connections}
         by_name = {connection.name: connection for connection in self.connections}
         changed = []
@@ -180,18 +184,16 @@ class Collector:
 
     def _connection(self, name: str, streams: list[Stream]) -> Connection:
         suspects = self.watchdog.suspects
-        hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self._turn)
+        hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self.connects.turn)
         return Connection(
             name, streams[0].group, streams, pipeline=self.pipeline, hosts=self.hosts, sockets=self._outside.sockets,
-            clock=self._clock, hooks=hooks, watch=Watch(), life=self.venue.limits.connection_life,
+            clock=self._clock, hooks=hooks, watch=Watch(), life=life_of(self._settings, self.venue.limits),
+            most_failures=self._settings.reconnect_limit,
         )  # fmt: skip
 
     def _start(self, connection: Connection) -> None:
         if self._group is not None:
             self._running[connection.name] = self._group.create_task(connection.run(), name=connection.name)
-
-    async def _turn(self) -> None:
-        """Wait until another connection may be opened."""
 
     async def rotate(self, reason: str, name: str | None = None) -> list[tuple[str, str | None]]:
         """Replace all connections, or the one of a name; give for each why it stays, None where it was replaced."""

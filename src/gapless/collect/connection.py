@@ -210,7 +210,7 @@ class Connection:
             await self._clock.sleep(_TICK)
             now = self._clock.monotonic()
             for leg in (self._leg, self._successor):
-                if leg is not None:
+                if leg is not None and not self._paused:
                     self._act(leg, leg.session.ticked(now))
             if self.session.phase is not Phase.OPEN:
                 continue
@@ -336,6 +336,8 @@ class Connection:
     def pressed(self, *, pause: bool) -> None:
         """Pause or resume reading while the writer is behind."""
         self._paused = pause
+        if not pause:
+            self.session.resumed(self._clock.monotonic())
         for leg in (self._leg, self._successor):
             if leg is not None and leg.socket is not None:
                 (leg.socket.pause if pause else leg.socket.resume)()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec import Struct
 
+from gapless.budget.priority import Priority
 from gapless.collect.line import Line
 from gapless.collect.pipeline import Pipeline
 from gapless.collect.rest import RestClient
@@ -90,7 +91,7 @@ class Listings:
         history, now = self._pipeline.venue.history, self._pipeline.clock.now(self._clock.monotonic())
         request = history.bars_request(self._hosts, line.instrument.symbol, (held + 1) * MINUTE, now)
         try:
-            if history.bars(await self._rest.get(request), track.tape):
+            if history.bars(await self._rest.get(request, priority=Priority.LIVE), track.tape):
                 return False
         except Refused:
             # It is not even known any more: up to its last trade bars are wanted, and the archive may have them.

@@ -4,7 +4,8 @@ from msgspec import Struct, field
 
 from gapless.budget.state import Ceiling
 from gapless.errors import BadInput
-from gapless.model import Environment
+from gapless.model import HOUR, Environment
+from gapless.model.times import parse_duration
 from gapless.venues.spec import Limits
 
 _LONGEST_INTERVAL_MS = 3_600_000  # a request an hour
@@ -38,6 +39,7 @@ class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     streams_per_connection: int | None = None
     connects_per_5m: int | None = None
     reconnect_limit: int = 0
+    connection_life: str = ""
     archive: bool = True
 
 
@@ -49,6 +51,11 @@ def ceiling_of(settings: VenueSettings, limits: Limits) -> Ceiling:
         min_interval_ms=settings.min_interval_ms,
         requests_per_hour=settings.requests_per_hour or 0,
     )
+
+
+def life_of(settings: VenueSettings, limits: Limits) -> int:
+    """Give how long a connection may live, ns: as the venue allows, or shorter."""
+    return parse_duration(settings.connection_life) if settings.connection_life else limits.connection_life
 
 
 def check(name: str, settings: VenueSettings, limits: Limits) -> None:
@@ -70,6 +77,15 @@ def check(name: str, settings: VenueSettings, limits: Limits) -> None:
         "connects_per_5m": (1, None if simulated else connects, f"the venue allows {connects} in five minutes"),
         "reconnect_limit": (0, None, ""),
     }
+    try:
+        life = life_of(settings, limits)
+    except BadInput as error:
+        raise BadInput(f"venues.{name}.connection_life: {error}") from error
+    if not 0 < life <= limits.connection_life:
+        hours = limits.connection_life // HOUR
+        raise BadInput(
+            f"venues.{name}.connection_life: {settings.connection_life} is not allowed; the venue allows {hours}h"
+        )
     for key, (least, most, why) in bounds.items():
         value = getattr(settings, key)
         if value is None or (value >= least and (most is None or value <= most)):

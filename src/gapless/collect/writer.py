@@ -7,6 +7,7 @@ from functools import partial
 
 from gapless.collect.pending import Pending
 from gapless.derive.settle import Commit, Settled, settle
+from gapless.errors import StoreBusy
 from gapless.model import MS
 from gapless.ports import Clock, TapeStore
 
@@ -36,6 +37,7 @@ class Writer:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._paused = False
         self.failed = False
+        self.held_up = 0
         self.commits = 0
         self.rows = 0
 
@@ -61,12 +63,9 @@ class Writer:
         """Commit what is pending now; after a commit that failed, nothing: the ledger knows what is not held."""
         if self.failed:
             return
-        loop = asyncio.get_running_loop()
         # What was taken is no longer pending: all of it is handed to the thread at once, whoever cancels us then.
         commits = self._take()
-        begun = [
-            loop.run_in_executor(self._pool, self._store.commit, partial(settle, commit=commit)) for commit in commits
-        ]
+        begun = [asyncio.ensure_future(self._commit(commit)) for commit in commits]
         done = await asyncio.shield(asyncio.gather(*begun, return_exceptions=True))
         for commit, settled in zip(commits, done, strict=True):
             if isinstance(settled, BaseException):
@@ -78,6 +77,15 @@ class Writer:
         if self._paused and self.backlog < LOW:
             self._paused = False
             self._pressure(False)
+
+    async def _commit(self, commit: Commit) -> Settled:
+        """Commit in the thread, however long another writer holds the store."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return await loop.run_in_executor(self._pool, self._store.commit, partial(settle, commit=commit))
+            except StoreBusy:
+                self.held_up += 1
 
     def close(self) -> None:
         """Wait for the thread."""

@@ -219,6 +219,11 @@ class Session:
             and now - subscription.last <= self.limit(subscription)
         ]
 
+    def resumed(self, now: int) -> None:
+        """Learn that reading goes on after a pause: what was not read is no silence."""
+        for subscription in self.subscriptions.values():
+            subscription.asked = now
+
     def quiet(self, name: str) -> None:
         """Learn from a probe that nothing was due: wait longer before the next."""
         if subscription := self.subscriptions.get(name):
