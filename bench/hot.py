@@ -93,7 +93,7 @@ async def theirs(port: int, count: int) -> None:
             )  # fmt: skip
             line = tracks[frame["stream"]]
             assert line.trades is not None
-            core._trades(line, line.trades, [trade])
+            core._trades(line, line.trades, [trade], two=False)
             left -= 1
             if core.pending.rows >= _COMMIT:
                 core.pending = Pending()

@@ -118,6 +118,7 @@ class Connection:
         self._calm = _CALM
         self._calm_until = 0
         self._in_vain = False
+        self._broke_at = 0
         self._group: asyncio.TaskGroup | None = None
 
     def _new_leg(self) -> Leg:
@@ -297,6 +298,9 @@ class Connection:
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=self.rejected[stream.name])
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
+        if self._broke_at and grouped.runs:
+            self._hooks.note("live_again", self.name, ms=(mono - self._broke_at) // MS)
+            self._broke_at = 0
         firsts = self._of_two(grouped, leg) if self._rotating.locked() or leg is not self._leg else None
         odd = self._pipeline.batch(grouped.runs, received, mono, firsts)
         for raw in (*grouped.malformed, *odd):
@@ -322,12 +326,16 @@ class Connection:
         """Learn that a socket is gone."""
         lived = self._clock.monotonic() - leg.opened_at if leg.opened_at else 0
         self.closes.append(Ended(self._clock.wall(), code, reason, lived))
+        if leg is self._leg:
+            self._broke_at = self._clock.monotonic()
         self._hooks.note("disconnected" if leg is self._leg else "left", self.name, code=code, reason=reason)
 
     def silent(self, stream: Stream) -> None:
         """Learn that a stream is acknowledged and silent."""
-        self._hooks.note("silent", self.name, stream=stream.name)
-        self._act(self._leg, self.session.silent(stream.name, self._clock.monotonic()))
+        now, subscription = self._clock.monotonic(), self.session.subscriptions[stream.name]
+        silence = (now - max(subscription.last, subscription.since)) // MS
+        self._hooks.note("silent", self.name, stream=stream.name, ms=silence)
+        self._act(self._leg, self.session.silent(stream.name, now))
 
     def doubtful(self, stream: Stream) -> None:
         """Learn that a stream may be silent and that nobody can tell now: a successor shows it."""
