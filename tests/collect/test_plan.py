@@ -3,10 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapless.collect.repair import first_step
 from gapless.model import SECOND
 from gapless.tape.coverage import Range
-from gapless.tape.plan import Patience, pages
+from gapless.tape.plan import Patience, first_page, pages
 
 sizes = st.integers(1, 50)
 
@@ -52,11 +51,11 @@ def test_pages_begin_and_end_at_a_missing_id_and_none_could_be_saved(found: list
 @given(holes(), sizes)
 def test_the_first_page_needs_no_look_at_the_others(found: list[Range], size: int) -> None:
     steps = pages(found, size)
-    assert first_step(found, size) == (steps[0] if steps else None)
+    assert first_page(found, size) == (steps[0] if steps else None)
 
 
 def test_a_hole_of_a_billion_ids_costs_no_more_than_a_small_one() -> None:
-    step = first_step([(5, 1_000_000_000), (2_000_000_000, 2_000_000_001)], 1_000)
+    step = first_page([(5, 1_000_000_000), (2_000_000_000, 2_000_000_001)], 1_000)
     assert step is not None
     assert (step.first, step.last, step.missing) == (5, 1_004, 1_000)
 

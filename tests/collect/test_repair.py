@@ -38,6 +38,7 @@ class Workshop:
         *,
         key: str | None = "k",
         answer: Callable[[Asked], Answer | None] | None = None,
+        archive: bool = True,
     ) -> None:
         self.desk, self.market = desk, market
         self.clock = ManualClock()
@@ -45,8 +46,9 @@ class Workshop:
         self.http = HandHttp(self.clock, self._answer)
         rest = RestClient(self.http, MemoryBudget(), self.clock, BINANCE, Ceiling(weight_per_minute=2_400), api_key=key)
         self.repair = Repair(
-            desk.pipeline, rest, BINANCE.hosts("live", None), self.clock, http=self.http, trade_before=self._before
-        )
+            desk.pipeline, rest, BINANCE.hosts("live", None), self.clock, http=self.http, trade_before=self._before,
+            archive=archive,
+        )  # fmt: skip
 
     def _answer(self, asked: Asked) -> Answer:
         odd = self.odd(asked) if self.odd else None
@@ -395,13 +397,19 @@ def test_a_file_that_does_not_match_its_checksum_is_rejected_whole() -> None:
     assert desk.trades.holes() == []
 
 
+def refused(asked: Asked) -> Answer | None:
+    """REST as it answers what lies beyond its window."""
+    no = {"code": -4166, "msg": "Search window is restricted to recent 2 days only."}
+    return reply(no, 400) if asked.path in {"aggTrades", "historicalTrades"} else None
+
+
 def test_a_file_in_which_ids_are_missing_fills_only_what_it_has() -> None:
     desk, market = old_hole(hole=(4, 8), last=10)
     market.publish("aggTrades", [number for number in range(1, 11) if number != 6])
-    shop = Workshop(desk, market)
+    shop = Workshop(desk, market, answer=refused)
     shop.work(5)
-    assert desk.trades.holes() == [(6, 8)]
-    assert desk.held() == [1, 2, 3, 4, 5, 9, 10]
+    assert desk.trades.holes() == [(6, 6)]
+    assert desk.held() == [1, 2, 3, 4, 5, 7, 8, 9, 10]
 
 
 def test_a_hole_that_begins_with_the_day_is_in_the_file_of_that_day() -> None:

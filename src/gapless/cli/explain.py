@@ -80,9 +80,16 @@ def _evidence(span: dict[str, Any]) -> str:
 
 def _gap(gap: dict[str, Any]) -> str:
     text = f"  {gap['tape']}: {gap['first']} to {gap['last']} ({gap['ids']:,} ids), {gap['cause']} at {gap['opened']}, "
-    if gap["closed"]:
-        return f"{text}{gap['state']} at {gap['closed']} by {', '.join(gap['filled_by'])}"
-    return f"{text}{gap['state']}" + (f": {gap['reason']}" if gap["reason"] else "")
+    text += gap["state"] + (f" at {gap['closed']}" if gap["closed"] else "")
+    if gap["state"] == "repaired":
+        text += f" by {', '.join(gap['filled_by'])}"
+    return "\n".join([text + (f": {gap['reason']}" if gap["reason"] else ""), *map(_repair, gap["repairs"])])
+
+
+def _repair(repair: dict[str, Any]) -> str:
+    answers = f"{repair['answers']:,} answer{'' if repair['answers'] == 1 else 's'}"
+    why = f" ({repair['why']})" if repair["why"] else ""
+    return f"    {repair['source']}: {answers} of weight {repair['weight']:,} in {repair['ms']:,} ms{why}"
 
 
 def _minutes(minutes: list[dict[str, Any]]) -> list[str]:

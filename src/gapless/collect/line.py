@@ -13,13 +13,14 @@ from gapless.tape.wanted import joined_ranges
 class Track(Struct):
     """One tape while it is collected.
 
-    `live` is the first id that came live in this run, None before. `begins` is the first id of the interval that
-    is wanted now: that of the interval of an earlier run that `live` joins, else `history` ids before it. `earlier`
-    are the intervals that earlier runs and imports left, the newest of which ended at `ended` (ns): their holes are
-    repaired too. `permanent` are holes that no source can fill: they are asked for no more. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
+    `live` is the first id that came live in this run, None before. `begins` is the first id of the interval that is
+    wanted now: that of the interval of an earlier run that `live` joins, else `history` ids before it. `earlier` are
+    the intervals that earlier runs and imports left, the newest of which ended at `ended` (ns): their holes are
+    repaired too. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
     stream, `told_fill` the newest that bars and tickers have named, and `told_since` (monotonic ns) since when that is
-    ahead of what came, 0 where it is not. `doubled` counts what came twice, `told` what of it was told. `newest_row`
-    is the highest id that is a row and no void.
+    ahead of what came, 0 where it is not; `agreed` when they last named nothing that had not come. `doubled` counts
+    what came twice, `told` what of it was told. `newest_row` is the highest id that is a row and no void. `permanent`
+    are holes that no source can fill: nobody asks for them.
     """
 
     tape: Tape
@@ -36,6 +37,7 @@ class Track(Struct):
     shown_fill: int = -1
     told_fill: int = -1
     told_since: int = 0
+    agreed: int = 0
     newest_row: int | None = None
     doubled: int = 0
     told: int = 0
@@ -81,7 +83,7 @@ class Track(Struct):
 
 
 class Line(Struct):
-    """An instrument with its primary tape and its bars."""
+    """An instrument with its primary tape and its bars; `ended` once the venue trades it no more."""
 
     instrument: Instrument
     trades: Track | None
@@ -89,6 +91,7 @@ class Line(Struct):
     minutes: Minutes
     closed_until: int = 0
     forming: int = 0
+    ended: bool = False
 
 
 def load_track(reader: TapeReader, tape: Tape) -> Track:

@@ -1,83 +1,66 @@
 """Fills holes: finds what is wanted and not held, names it, and asks the cheapest source that can answer."""
 
 import asyncio
-from collections.abc import Callable
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import msgspec
-from msgspec import Struct, field
 
-from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
+from gapless.budget.priority import Priority
+from gapless.collect.bar_pages import BarPages
+from gapless.collect.filling import Filling, Repaired
+from gapless.collect.job import Job, Work
 from gapless.collect.line import Line, Track
 from gapless.collect.pipeline import Pipeline
+from gapless.collect.pricing import Pricing
 from gapless.collect.rest import RestClient
-from gapless.errors import BadFile, BadNumber, Refused, Unavailable
-from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Tape, Trade, iso
+from gapless.collect.sources import Ask, Found, Later, Sources, Wrong
+from gapless.errors import BadFile, Refused, Unavailable
+from gapless.model import HOUR, MINUTE, MS, SECOND, Evidence, Gap, Tape
 from gapless.ports import Clock, Http
-from gapless.tape.coverage import Range
-from gapless.tape.plan import Patience, Step, pages
-from gapless.venues.spec import Hosts, Page, Request
+from gapless.tape.coverage import Range, cut, split
+from gapless.tape.page import Mark, bar_runs
+from gapless.tape.plan import Step, first_page
+from gapless.tape.route import Choice, Offer, Routes
+from gapless.venues.spec import Hosts
 
-_GRACE = SECOND  # a reordered frame may still come by itself
+_GRACE = SECOND  # a reordered frame, or the other line of a rotation, may still bring it
 _GRACE_MOST = 4 * SECOND  # where REST lags, sooner is in vain
 _COMPANY = 8 * SECOND  # with the budget spent, a hole waits this long for others that fit on its page
 _AGAIN = SECOND  # REST may lag the stream: the same page is not asked for sooner than this
 _AGAIN_MOST = 60 * SECOND
 _IN_VAIN = 3  # ids may be spent without a trade at the very end: then nothing comes, however often we ask
-_REFUSED_AGAIN = 30 * SECOND
-_SETTLED_AFTER = 90 * SECOND  # venue time after which a bar is final whatever else the reply holds
-_SAME_AFTER = 2 * SECOND
-
-
-class Repaired(Struct):
-    """What repair has done: requests, ids lost and regained, ids of the time before, replies that cannot be right."""
-
-    requests: int = 0
-    ids: int = 0
-    history: int = 0
-    rejected: int = 0
-    refusals: dict[str, str] = field(default_factory=dict)
-
-
-class _Work(Struct):
-    """The repair state of one track; `parked` says until when a hole, by its last id, is left alone."""
-
-    patience: Patience
-    named: set[Range] = field(default_factory=set)
-    parked: dict[int, int] = field(default_factory=dict)
-    not_before: int = 0
-    busy: bool = False
-    fruitless: int = 0
-    seen_bar: tuple[Bar, int] | None = None
-
-
-def first_step(holes: list[Range], size: int) -> Step | None:
-    """Give the first page over holes, however many and however long they are."""
-    if not holes:
-        return None
-    end = holes[0][0] + size - 1
-    steps = pages([(first, min(last, end)) for first, last in holes if first <= end], size)
-    return steps[0]
+_FAILED_AGAIN = 30 * SECOND
+_REFUSED_AGAIN = 5 * SECOND
+_OVERDUE_AGAIN = HOUR // 2  # a file that should be there and is not
+_LOOKED_AT = 20  # holes of a tape for which a source is sought at one look
+_NO = frozenset({400, 404, 410})  # what a venue answers when it does not have it; others say no to us
+_EXPECTED = {"rest": 200 * MS, "archive": 2 * SECOND}
 
 
 class Repair:
-    """Watches the tracks of one venue and fills their holes, one request a track at a time."""
+    """Watches the tracks of one venue and fills their holes, one request a track at a time, the most valuable first."""
 
     def __init__(
         self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock, *,
-        http: Http, trade_before: Callable[[Tape, int], tuple[int, int] | None],
+        http: Http, trade_before: Callable[[Tape, int], Mark | None], archive: bool = True,
     ) -> None:  # fmt: skip
         self.done = Repaired()
-        self._http = http
         self._trade_before = trade_before
         self._pipeline = pipeline
         self._venue = pipeline.venue
         self._rest = rest
         self._hosts = hosts
         self._clock = clock
-        self._work: dict[int, _Work] = {}
+        self._work: dict[int, Work] = {}
         self._grace = _GRACE
+        self._sources = Sources(pipeline.venue, hosts, rest, http, clock, now=self._venue_now, archive=archive)
+        self._pricing = Pricing(self._sources, pipeline.venue, self._venue_now, trade_before)
+        self._bar_pages = BarPages(self._sources, pipeline, clock)
+        self._filling = Filling(pipeline, clock, self.done)
+        self.routes = Routes(_EXPECTED, weight_per_minute=pipeline.venue.limits.weight_per_minute)
+
+    def _venue_now(self) -> int:
+        return self._pipeline.clock.now(self._clock.monotonic())
 
     async def run(self) -> None:
         """Go on for ever."""
@@ -87,28 +70,39 @@ class Repair:
                 await self._clock.sleep(SECOND // 5)
 
     def scan(self, group: asyncio.TaskGroup) -> None:
-        """Start a step for every track that has ripe holes: trades before bars."""
+        """Start a step for every track that has ripe holes: live trades first, then bars, then history."""
         now = self._clock.monotonic()
-        kinds = (True,) if self._pipeline.shedding else (False, True)
-        grace = self._grace + int(_COMPANY * self._rest.pressure())
-        for bars in kinds:
-            for line in self._pipeline.lines.values():
-                track = line.bars if bars else line.trades
-                if track is None:
-                    continue
-                work = self._work.setdefault(track.tape.id, _Work(Patience()))
-                if work.busy or now < work.not_before:
-                    continue
-                ripe = work.patience.ripe(track.holes(), now, grace=grace)
-                self._name(track, work, ripe)
-                work.parked = {last: until for last, until in work.parked.items() if until > now}
-                ripe = [hole for hole in ripe if hole[1] not in work.parked]
-                limits = self._venue.limits
-                if step := first_step(ripe, limits.page_bars if bars else limits.page_trades):
-                    work.busy = True
-                    group.create_task(self._step(line, track, work, step))
+        ready: list[Job] = []
+        for line, track in self._tracks():
+            work = self._work.setdefault(track.tape.id, Work())
+            if not work.busy and now >= work.not_before and (holes := self._ripe(track, work, now)):
+                ready += self._jobs(line, track, work, holes)
+        for job in sorted(ready, key=lambda job: (job.priority, -job.track.newest_time)):
+            job.work.busy = True
+            group.create_task(self._step(job))
 
-    def _name(self, track: Track, work: _Work, holes: list[Range]) -> None:
+    def _tracks(self) -> Iterator[tuple[Line, Track]]:
+        for line in self._pipeline.lines.values():
+            if line.trades and not self._pipeline.shedding:
+                yield line, line.trades
+            if line.bars:
+                yield line, line.bars
+
+    def _ripe(self, track: Track, work: Work, now: int) -> list[Range]:
+        """List the holes that are old enough, cut where a source denied a part; those of history last."""
+        grace = self._grace + int(_COMPANY * self._rest.pressure())
+        ripe = work.patience.ripe(track.holes(), now, grace=grace)
+        self._name(track, work, ripe)
+        work.parked = {key: until for key, until in work.parked.items() if until > now}
+        work.denials.keep(track.holes())
+        return sorted(split(ripe, work.denials.borders()), key=track.is_history)
+
+    def _priority(self, line: Line, track: Track, hole: Range) -> Priority:
+        if track.is_history(hole):
+            return Priority.HISTORY
+        return Priority.BARS if track is line.bars else Priority.TRADES
+
+    def _name(self, track: Track, work: Work, holes: list[Range]) -> None:
         at = self._clock.wall()
         for hole in holes:
             if not any(first <= hole[0] and hole[1] <= last for first, last in work.named):
@@ -116,185 +110,197 @@ class Repair:
                 self._pipeline.name(track, hole, at=at, mono=self._clock.monotonic())
         work.named = {name for name in work.named if any(h[0] <= name[1] and h[1] >= name[0] for h in holes)}
 
-    async def _step(self, line: Line, track: Track, work: _Work, step: Step) -> None:
-        try:
-            filled = await (
-                self._bars(line, track, work, step) if track is line.bars else self._trades(line, track, step)
-            )
-            work.fruitless = 0 if filled else work.fruitless + 1
-            self._grace = max(_GRACE, self._grace * 7 // 8) if filled else min(_GRACE_MOST, self._grace * 2)
-            if not filled:
-                self._park(track, work, step, min(_AGAIN * 2 ** min(work.fruitless - 1, 8), _AGAIN_MOST))
-        except (Refused, Unavailable, BadFile) as refusal:
-            self.done.refusals[track.tape.name] = str(refusal)
-            self._park(track, work, step, _REFUSED_AGAIN)
-        finally:
-            work.busy = False
+    # Which source
 
-    def _park(self, track: Track, work: _Work, step: Step, pause: int) -> None:
-        """Leave the holes of a step alone for a while, so that those behind them have their turn."""
+    def _jobs(self, line: Line, track: Track, work: Work, holes: list[Range]) -> list[Job]:
+        """Find the first hole that some source may be asked for now, and choose the source."""
         now = self._clock.monotonic()
-        work.not_before = now + min(pause, _AGAIN)
-        work.parked |= {last: now + pause for first, last in track.holes() if first <= step.last and last >= step.first}
+        sources = self._of(track)
+        free = [hole for hole in holes if any(work.free(source, hole, now) for source in sources)]
+        for hole in free[:_LOOKED_AT]:
+            offers = self._offers(line, track, work, hole)
+            if not offers:
+                work.park_free(sources, hole, now + _REFUSED_AGAIN, now)
+                continue
+            choice, priority = self.routes.choose(offers), self._priority(line, track, hole)
+            step = Step(*hole, 0)
+            if choice.source == "rest":
+                alike = [other for other in holes if self._priority(line, track, other) is priority]
+                step = self._page(line, track, work, hole, alike)
+            return [Job(line, track, work, priority, choice, hole, step)]
+        return []
+
+    def _of(self, track: Track) -> tuple[str, ...]:
+        return ("rest", "archive") if self._sources.has_archive(track.tape) else ("rest",)
+
+    def _offers(self, line: Line, track: Track, work: Work, hole: Range) -> list[Offer]:
+        """List what the sources that may have a hole, and may be asked now, would need for it."""
+        now = self._clock.monotonic()
+        free = {source for source in self._of(track) if work.free(source, hole, now)}
+        bars = track is line.bars
+        offers, why = self._pricing.offers(track, hole, bars=bars)
+        if why:
+            self._wait(track, work, hole, why)
+        if not work.denials.rests("archive", hole[0], now) and self._pricing.too_old(track, hole, bars=bars):
+            free.discard("rest")  # its file is the place to look
+        return [offer for offer in offers if offer.source in free]
+
+    def _page(self, line: Line, track: Track, work: Work, hole: Range, holes: list[Range]) -> Step:
+        """Lay a page of REST over a hole and those behind it; behind what was refused, try the middle first."""
+        limits, now = self._venue.limits, self._clock.monotonic()
+        size = limits.page_bars if track is line.bars else limits.page_trades
+        if work.denials.behind_refused("rest", hole[0]):
+            middle = (hole[0] + hole[1] + 1) // 2
+            return Step(middle, min(middle + size - 1, hole[1]), 0)
+        later = (other for other in holes if hole[0] <= other[0] < hole[0] + size)
+        step = first_page([other for other in later if other == hole or work.free("rest", other, now)], size)
+        return step or Step(*hole, 0)
+
+    # One question
+
+    async def _step(self, job: Job) -> None:
+        began, source = self._clock.monotonic(), job.choice.source
+        try:
+            filled = await (self._bars(job) if job.bars else self._trades(job.line, job.track, job))
+            self.routes.answered(source, self._clock.monotonic() - began)
+            self._fruit(job, filled=filled)
+        except Wrong as wrong:
+            self.routes.failed(source)
+            self._filling.rejected(job.track, source, str(wrong))
+            self._fruit(job, filled=False)
+        except Refused as refusal:
+            self.done.refusals[job.track.tape.name] = str(refusal)
+            self._refused(job, refusal)
+        except Later as later:
+            self._wait(job.track, job.work, job.hole, str(later), pause=_OVERDUE_AGAIN)
+        except (Unavailable, BadFile) as trouble:
+            self.routes.failed(source)
+            self.done.refusals[job.track.tape.name] = str(trouble)
+            if isinstance(trouble, BadFile):
+                self._filling.rejected(job.track, source, str(trouble))
+            self._park(job, _FAILED_AGAIN)
+        finally:
+            self.done.requests = self._sources.requests
+            job.work.busy = False
+        self._give_up(job.track, job.work)
+
+    def _fruit(self, job: Job, *, filled: bool) -> None:
+        """Learn from whether an answer filled anything: what is in vain is asked for ever more seldom."""
+        work = job.work
+        work.fruitless = 0 if filled else work.fruitless + 1
+        if job.choice.source == "rest":
+            self._grace = max(_GRACE, self._grace * 7 // 8) if filled else min(_GRACE_MOST, self._grace * 2)
+        if not filled:
+            self._park(job, min(_AGAIN * 2 ** min(work.fruitless - 1, 8), _AGAIN_MOST))
+
+    def _park(self, job: Job, pause: int) -> None:
+        now = self._clock.monotonic()
+        job.work.park(job.choice.source, job.step, [job.hole, *job.track.holes()], now + pause, now)
+
+    def _refused(self, job: Job, refusal: Refused) -> None:
+        self._park(job, _REFUSED_AGAIN if refusal.status in _NO else _FAILED_AGAIN)
+        if refusal.status not in _NO:
+            return
+        first = min(job.hole[0], job.step.first)
+        job.work.denials.refused(
+            "rest", (first, job.step.first), f"REST: {refusal}", now=self._clock.monotonic(), pause=_REFUSED_AGAIN
+        )
+
+    def _lacks(self, track: Track, source: str, ids: list[Range], why: str) -> None:
+        file, now = source == "archive", self._clock.monotonic()
+        for part in ids:
+            denials = self._work[track.tape.id].denials
+            denials.lacks(source, part, why, now=now, pause=HOUR if file else _AGAIN, sure=file)
+
+    def _wait(self, track: Track, work: Work, hole: Range, why: str, *, pause: int = _FAILED_AGAIN) -> None:
+        """Wait for a file that may come."""
+        self.done.refusals.setdefault(track.tape.name, why)
+        work.parked["archive", hole[1]] = self._clock.monotonic() + pause
+
+    def _give_up(self, track: Track, work: Work) -> None:
+        """Make permanent what every source has said, for sure, that it does not have."""
+        sources = self._of(track)
+        for hole, why in work.denials.hopeless(track.holes(), sources):
+            reason = why if "archive" in sources else f"{why}; there is no archive"
+            at = self._clock.wall()
+            track.give_up(hole)
+            self.done.permanent += hole[1] - hole[0] + 1
+            gap = Gap(
+                tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause="", state="permanent",
+                closed=at, reason=reason,
+            )  # fmt: skip
+            self._pipeline.pending.gap(track.tape, gap)
+            self._pipeline.pending.event("permanent", track.tape.name, at, first=hole[0], last=hole[1], reason=reason)
 
     def at_once(self) -> None:
         """Forget every pause: what was in vain before may be there now."""
         for work in self._work.values():
-            work.not_before = work.fruitless = 0
-            work.parked.clear()
+            work.at_once()
 
-    async def _get(self, request: Request) -> bytes:
-        self.done.requests += 1
-        return await self._rest.get(request)
+    # Trades
 
-    async def _trades(self, line: Line, track: Track, step: Step) -> bool:
-        """Ask for one page of trades; give whether it filled anything."""
-        history, held = self._venue.history, track.sequence.coverage
-        if self._too_old(track, step):
-            return await self._archived(line, track, step)
-        strict = track.tape.kind in self._venue.limits.consecutive
-        # Where ids may be spent without a trade, a page must begin at a row that is held to vouch for those after it.
-        joint = step.first if strict else self._joint(track, step)
-        request = history.trades_request(self._hosts, track.tape, joint, step.last, keyed=self._rest.keyed)
-        body = await self._get(request)
-        page = self._checked(track, lambda: history.trades_page(body, track.tape, None, self._clock.wall()))
-        if page is None or page.first is None or page.last is None:
-            return False
-        if request.by_id and page.first != joint and (strict or page.last < step.first):
-            self.done.rejected += 1
-            return False
-        first = page.first if page.first > joint else max(page.first, step.first)
-        missing = held.missing(first, page.last)
-        if missing:
-            self._pipeline.fill(line, page.rows, (first, page.last), Evidence.REST)
-            self.done.ids += sum(b - a + 1 for a, b in missing)
-        if first > step.last or (not missing and page.first > joint):
-            # What the venue still serves does not reach back to the hole: what is left is in the file of its day.
-            return await self._archived(line, track, step) or bool(missing)
-        return bool(missing)
-
-    def _told(self, track: Track, filled: list[Range], *, source: str, weight: int) -> None:
-        """Count what a reply filled, and keep what it cost."""
-        ids = sum(last - first + 1 for first, last in filled)
-        if filled and track.is_history(filled[-1]):
-            self.done.history += ids
+    async def _trades(self, line: Line, track: Track, job: Job) -> bool:
+        """Ask a source for trades; give whether it filled anything."""
+        began = self._clock.monotonic()
+        ask = self._ask(track, job.step.first, job.step.last, job.hole[1])
+        if job.choice.source == "archive":
+            found = await self._sources.archive_trades(ask)
+            self._lacks(track, "archive", found.lacks, "the archive's files of these days do not have them")
+            ids = cut(track.holes(), cut(track.holes(), found.vouched))
+            await self._filling.trades(line, found.trades, ids, Evidence.ARCHIVE)
         else:
-            self.done.ids += ids
-        self._pipeline.pending.event(
-            "repaired", track.tape.name, self._clock.wall(), ids=ids, source=source, weight=weight
-        )
+            found = await self._sources.rest_trades(ask, job.priority)
+            self._left_out(track, job.work, found)
+            ids = [part for vouched in found.vouched for part in track.sequence.coverage.missing(*vouched)]
+            await self._filling.trades(line, found.trades, ids, Evidence.REST)
+        self._filling.told(track, ids, job.choice, weight=found.weight, began=began)
+        return bool(ids)
 
-    def _before(self, track: Track, step: Step) -> tuple[int, int]:
-        """Give id and time of the trade before a hole; the hole's own first id and 0 where there is none."""
-        return self._trade_before(track.tape, step.first) or (step.first, 0)
+    def _ask(self, track: Track, first: int, last: int, end: int) -> Ask:
+        """Write a question for ids of a hole that ends with `end`, with the rows held on either side."""
+        before, joint = self._trade_before(track.tape, first), first
+        if not self._sources.strict(track.tape):
+            # Where ids may be spent without a trade, a page must begin at a row that is held to vouch for those after
+            # it; behind the newest row nothing is stored that could tell better.
+            newest = track.newest_row
+            joint = newest if newest is not None and newest < first else before[0] if before else joint
+        after = self._trade_before(track.tape, end + 2)
+        if after and after[0] <= end:
+            after = None
+        return Ask(tape=track.tape, first=first, last=last, joint=joint, before=before, after=after)
 
-    def _joint(self, track: Track, step: Step) -> int:
-        """Give the id of the row before a hole; behind the newest row nothing is stored that could tell better."""
-        if track.newest_row is not None and track.newest_row < step.first:
-            return track.newest_row
-        return min(self._before(track, step)[0], step.first)
+    def _left_out(self, track: Track, work: Work, found: Found) -> None:
+        """Weigh ids that a page leaves out: where they are consecutive it is wrong, unless it stays at that."""
+        known = [(d.first, d.last) for d in work.denials.sure("rest")]
+        fresh = cut(found.lacks, sorted([*known, *track.permanent]))
+        self._lacks(track, "rest", fresh, "REST has other ids, and not these")
+        if fresh and self._sources.strict(track.tape):
+            raise Wrong(f"ids {fresh[0][0]} to {fresh[0][1]} are left out")
 
-    def _too_old(self, track: Track, step: Step) -> bool:
-        """Say whether a hole lies before what the venue still serves by REST."""
-        window = self._venue.limits.recent_trades_window
-        now = self._pipeline.clock.now(self._clock.monotonic())
-        return window is not None and 0 < self._before(track, step)[1] < now - window
+    # Bars
 
-    async def _archived(self, line: Line, track: Track, step: Step) -> bool:
-        """Fill a hole from the public file of the day it begins in; give whether that filled anything."""
-        name = track.tape.name
-        rows = await self._day_with(track, step)
-        strict = track.tape.kind in self._venue.limits.consecutive
-        first = rows[0].seq if strict else step.first
-        last = next((a.seq for a, b in pairwise(rows) if strict and b.seq != a.seq + 1), rows[-1].seq)
-        if first > step.first:
-            raise Unavailable(f"no source has {name} from id {step.first} to {first - 1}")
-        kept = [row for row in rows if row.seq <= last]
-        missing = track.sequence.coverage.missing(first, last)
-        self._pipeline.fill(line, kept, (first, last), Evidence.ARCHIVE)
-        self._told(track, missing, source="archive", weight=0)
-        return True
+    async def _bars(self, job: Job) -> bool:
+        """Ask a source for bars; give whether it filled anything."""
+        began, track = self._clock.monotonic(), job.track
+        if job.choice.source == "archive":
+            found = await self._sources.archive_bars(track.tape, job.step.first, job.step.last)
+            self._lacks(track, "archive", found.lacks, "the archive's file of the day does not have them")
+            evidence = Evidence.ARCHIVE
+        else:
+            page = await self._bar_pages.ask(job.line, track, job.step, job.priority)
+            if page is None:
+                return True
+            self._lacks(track, "rest", page.lacks, "REST has no bar of these minutes")
+            found, evidence = page, Evidence.REST
+        filled: list[Range] = []
+        for run in bar_runs(found.bars):
+            ids = run[0].start // MINUTE, run[-1].start // MINUTE
+            filled += track.sequence.coverage.missing(*ids)
+            self._pipeline.fill_bars(job.line, run, ids, evidence)
+        self._filling.told(track, filled, job.choice, weight=found.weight, began=began)
+        return bool(filled)
 
-    async def _day_with(self, track: Track, step: Step) -> list[Trade]:
-        """Read the first file that reaches the hole: of the day of the trade before it, or of a later one."""
-        time = self._before(track, step)[1]
-        day = time - time % DAY
-        now = self._pipeline.clock.now(self._clock.monotonic())
-        while time:
-            if day + DAY + PUBLISHED_AFTER > now:
-                raise Unavailable(f"the file of {iso(day)[:10]} is not published yet; the hole waits for it")
-            received = self._clock.wall()
-            found = await fetch_day(self._http, self._venue, self._hosts, track.tape, day, received=received)
-            if found is None:
-                break
-            if rows := [row for row in found.trades if row.seq >= step.first]:
-                return rows
-            day += DAY
-        raise Unavailable(f"no source has {track.tape.name} from id {step.first}: no file of its day has it")
-
-    def _checked(self, track: Track, read: Any) -> Page | None:
-        """Read a page; one that cannot be right is rejected, not stored."""
-        try:
-            page: Page = read()
-        except (msgspec.DecodeError, BadNumber):
-            self.done.rejected += 1
-            return None
-        strict = track.tape.kind in self._venue.limits.consecutive
-        if any(b.seq - a.seq != 1 if strict else b.seq <= a.seq for a, b in pairwise(page.rows)):
-            self.done.rejected += 1
-            return None
-        return page
-
-    async def _bars(self, line: Line, track: Track, work: _Work, step: Step) -> bool:
-        """Ask for bars and one more: a bar that another follows in the same reply is final."""
-        start = step.first * MINUTE
-        bars, weight = await self._bars_page(line, track, start, (step.last + 2) * MINUTE)
-        oldest_known = not track.sequence.coverage.within(0, step.first)
-        if bars == [] and oldest_known:
-            # Perhaps nothing was there yet: what is the oldest bar that the venue has from here on?
-            bars, weight = await self._bars_page(line, track, start, start + self._venue.limits.page_bars * MINUTE)
-        if not bars:
-            return False
-        oldest = bars[0].start // MINUTE
-        if oldest > step.last and oldest_known:
-            # Nothing in the whole step and nothing held before it: the venue begins here.
-            self._pipeline.trim(line, min(oldest, step.last + 1))
-            return True
-        if not self._final(bars[-1], work):
-            bars.pop()
-        filled = False
-        for run in _runs([bar for bar in bars if step.first <= bar.start // MINUTE <= step.last]):
-            first, last = run[0].start // MINUTE, run[-1].start // MINUTE
-            missing = track.sequence.coverage.missing(first, last)
-            self._pipeline.fill_bars(line, run, (first, last), Evidence.REST)
-            self._told(track, missing, source="rest", weight=0 if filled else weight)
-            filled = True
-        return filled
-
-    async def _bars_page(self, line: Line, track: Track, start: int, end: int) -> tuple[list[Bar] | None, int]:
-        """Ask for the bars of [start, end), ns UTC; give them, None where they cannot be read, and what it cost."""
-        history = self._venue.history
-        request = history.bars_request(self._hosts, line.instrument.symbol, start, end)
-        body = await self._get(request)
-        try:
-            return history.bars(body, track.tape), request.weight
-        except (msgspec.DecodeError, BadNumber):
-            self.done.rejected += 1
-            return None, request.weight
-
-    def _final(self, bar: Bar, work: _Work) -> bool:
-        """Say whether the last bar of a reply is closed: REST does not tell, and may lag the stream."""
-        mono = self._clock.monotonic()
-        now = self._pipeline.clock.now(mono)
-        if now < bar.start + MINUTE:
-            return False
-        if now >= bar.start + MINUTE + _SETTLED_AFTER:
-            return True
-        seen = work.seen_bar
-        if seen and seen[0] == bar:
-            return mono - seen[1] >= _SAME_AFTER
-        work.seen_bar = (bar, mono)
-        return False
+    # The newest end
 
     async def probe(self, line: Line) -> bool:
         """Ask for the newest execution id; give whether the venue is ahead of what is held, and want what it has.
@@ -304,15 +310,15 @@ class Repair:
         track = line.trades
         if track is None:
             return False
-        history = self._venue.history
+        history, name = self._venue.history, track.tape.name
+        request = history.newest_request(self._hosts, line.instrument.symbol)
         try:
-            body = await self._get(history.newest_request(self._hosts, line.instrument.symbol))
-            fill, time = history.newest(body)
+            fill, time = history.newest(await self._sources.get(request, Priority.LIVE))
         except (Refused, Unavailable) as refusal:
-            self.done.refusals[track.tape.name] = str(refusal)
+            self.done.refusals[name] = str(refusal)
             return False
-        except msgspec.DecodeError:
-            self.done.rejected += 1
+        except msgspec.DecodeError as error:
+            self._filling.rejected(track, "rest", f"it cannot be read: {error}")
             return False
         self._pipeline.clock.saw(time, self._clock.monotonic())
         known, track.shown_fill = track.shown_fill, fill
@@ -322,8 +328,8 @@ class Repair:
             return 0 <= known < fill
         try:
             return await self.tail(line, fill)
-        except (Refused, Unavailable, BadFile) as refusal:
-            self.done.refusals[track.tape.name] = str(refusal)
+        except (Refused, Unavailable) as refusal:
+            self.done.refusals[name] = str(refusal)
             return True
 
     async def tail(self, line: Line, fill: int) -> bool:
@@ -334,14 +340,29 @@ class Repair:
         ahead = False
         while True:
             held = track.sequence.next
-            if held is None:
-                return ahead
-            size = self._venue.limits.page_trades
-            if not await self._trades(line, track, Step(held, held + size - 1, size)):
+            if held is None or not await self._after(line, track, held):
                 return ahead
             ahead = True
             if track.sequence.next == held or track.newest_fill >= fill:
                 return ahead
+
+    async def _after(self, line: Line, track: Track, first: int) -> bool:
+        """Ask for the page that begins at an id; give whether it brought anything."""
+        began = self._clock.monotonic()
+        last = first + self._venue.limits.page_trades - 1
+        try:
+            found = await self._sources.rest_trades(self._ask(track, first, last, last), Priority.LIVE)
+            if found.lacks and self._sources.strict(track.tape):
+                raise Wrong(f"ids {found.lacks[0][0]} to {found.lacks[0][1]} are left out")
+        except Wrong as wrong:
+            self._filling.rejected(track, "rest", str(wrong))
+            return False
+        finally:
+            self.done.requests = self._sources.requests
+        ids = [part for vouched in found.vouched for part in track.sequence.coverage.missing(*vouched)]
+        await self._filling.trades(line, found.trades, ids, Evidence.REST)
+        self._filling.told(track, ids, Choice("rest", "the newest end"), weight=found.weight, began=began)
+        return bool(ids)
 
     async def catch_up(self, line: Line) -> None:
         """Fetch what lies after the newest id held until the venue shows nothing newer, or nothing comes any more."""
@@ -354,14 +375,3 @@ class Repair:
                 return
             vain = vain + 1 if track.sequence.next == held else 0
             await self._clock.sleep(SECOND // 10)
-
-
-def _runs(bars: list[Bar]) -> list[list[Bar]]:
-    """Split bars where a minute is missing: a reply vouches for the minutes that it shows, and for no other."""
-    runs: list[list[Bar]] = []
-    for bar in bars:
-        if runs and bar.start == runs[-1][-1].start + MINUTE:
-            runs[-1].append(bar)
-        else:
-            runs.append([bar])
-    return runs

@@ -9,8 +9,8 @@ from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge,
 from gapless.derive.minutes import fold_minute
 from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
 from gapless.ports import MinuteRow, Transaction
-from gapless.tape.coverage import merged, without
-from gapless.tape.wanted import joined_ranges, trimmed
+from gapless.tape.coverage import Range, cut, merged, without
+from gapless.tape.wanted import ended, joined_ranges, trimmed
 
 _REACH = 7 * DAY
 
@@ -29,7 +29,8 @@ class Commit(Struct, kw_only=True):
 
     `primary` maps an instrument to the tape its folds come from, `since` to the minute from which it is live.
     `folds` are minutes that were folded in memory from all their trades. `due` are minutes whose time is up,
-    whether or not everything came; `trims` are tapes of which nothing exists before an id. `now` is venue time.
+    whether or not everything came; `trims` are tapes of which nothing exists before an id, `cuts` those of which
+    nothing will exist after one. `now` is venue time.
     """
 
     now: int
@@ -45,6 +46,7 @@ class Commit(Struct, kw_only=True):
     folds: dict[tuple[int, int], MinuteFold] = field(default_factory=dict)
     due: list[tuple[str, int]] = field(default_factory=list)
     trims: list[tuple[Tape, int]] = field(default_factory=list)
+    cuts: list[tuple[Tape, int]] = field(default_factory=list)
     events: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
 
 
@@ -80,12 +82,19 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         tx.put_wanted(tape.id, joined_ranges([*tx.wanted(tape.id), (first, last)]))
     for tape, first in commit.trims:
         tx.put_wanted(tape.id, trimmed(tx.wanted(tape.id), first))
+    for tape, last in commit.cuts:
+        tx.put_wanted(tape.id, ended(tx.wanted(tape.id), last))
     for event in commit.events:
         tx.put_event(*event)
     for tape, gap in commit.gaps:
-        _name(tx, tape, gap, commit.known_at)
+        _name(tx, tape, _given_up(tx, gap) if gap.state == "permanent" else gap, commit.known_at)
+    for tape, gap in commit.gaps:
+        if gap.state == "permanent":
+            result.repaired += _filled(tx, tape, (gap.first, gap.last), ("open",), commit.known_at)
     for vouch in commit.vouched:
-        result.repaired += _filled(tx, vouch, commit)
+        # What was given up comes by another way than the stream, if at all.
+        states = ("open",) if vouch.evidence is Evidence.STREAM else ("open", "permanent")
+        result.repaired += _filled(tx, vouch.tape, (vouch.first, vouch.last), states, commit.known_at)
         primary = commit.primary.get(vouch.tape.instrument)
         if primary and primary.id == vouch.tape.id:
             candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
@@ -147,15 +156,26 @@ def _name(tx: Transaction, tape: Tape, gap: Gap, known_at: int) -> None:
     tx.put_log("gap", tape.instrument, tape.id, (gap.first, gap.last), late=False, known_at=known_at)
 
 
-def _filled(tx: Transaction, vouch: Vouched, commit: Commit) -> list[Gap]:
+def _given_up(tx: Transaction, gap: Gap) -> Gap:
+    """Let a permanent gap begin where the open one began of which it is left."""
+    named = next((g for g in tx.gaps(gap.tape, "open") if g.first <= gap.first and gap.last <= g.last), None)
+    return replace(gap, opened=named.opened, cause=named.cause) if named else gap
+
+
+def _filled(tx: Transaction, tape: Tape, ids: Range, states: tuple[str, ...], known_at: int) -> list[Gap]:
+    """Close the gaps that some ids end: those of which nothing is missing, or only what is permanent by itself."""
     filled = []
-    for gap in tx.gaps(vouch.tape.id, "open"):
-        if gap.last < vouch.first or gap.first > vouch.last:
+    for gap in [gap for state in states for gap in tx.gaps(tape.id, state)]:
+        if gap.last < ids[0] or gap.first > ids[1]:
             continue
-        if not without((gap.first, gap.last), tx.spans(gap.tape, gap.first, gap.last)):
-            done = replace(gap, state="repaired", closed=commit.known_at)
-            _name(tx, vouch.tape, done, commit.known_at)
-            filled.append(done)
+        left = _missing(tx, tape.id, gap.first, gap.last)
+        lost = tx.gaps(tape.id, "permanent") if left and gap.state == "open" else []
+        if cut(left, [(one.first, one.last) for one in lost]):
+            continue
+        reason = "but for " + ", ".join(f"ids {a} to {b}" for a, b in left) + ", which no source has" if left else ""
+        done = replace(gap, state="repaired", closed=known_at, reason=reason)
+        _name(tx, tape, done, known_at)
+        filled.append(done)
     return filled
 
 

@@ -11,7 +11,8 @@ class Gap(Struct, frozen=True, kw_only=True):
     """Ids `first` to `last` of a tape that are wanted and not held.
 
     `opened` and `closed` are ns UTC of this machine; `cause` says what made it (disconnect, jump, start,
-    silent, overload); `reason` says why a permanent one cannot be filled.
+    silent, overload). `reason` says why a permanent one cannot be filled, and of a repaired one what is left of it as a
+    permanent gap of its own. A permanent gap is asked for no more; what comes all the same repairs it.
     """
 
     tape: int

@@ -7,7 +7,7 @@ from msgspec import Struct
 from gapless.model import MINUTE, Evidence, Gap, Span, Tape
 from gapless.model.times import iso
 from gapless.ports import TapeReader
-from gapless.tape.coverage import without
+from gapless.tape.coverage import split, without
 
 
 class Hole(Struct, frozen=True):
@@ -59,7 +59,7 @@ def audit_tape(reader: TapeReader, tape: Tape) -> TapeAudit:
     evidence: dict[str, int] = {}
     held = rows = 0
     holes: list[Hole] = []
-    named = [gap for state in ("open", "permanent") for gap in reader.gaps(tape.id, state)]
+    named = [gap for state in ("permanent", "open") for gap in reader.gaps(tape.id, state)]
     for first, last in wanted:
         for span in spans:
             a, b = max(span.first, first), min(span.last, last)
@@ -67,7 +67,8 @@ def audit_tape(reader: TapeReader, tape: Tape) -> TapeAudit:
                 held += b - a + 1
                 evidence[span.evidence.text] = evidence.get(span.evidence.text, 0) + b - a + 1
         rows += _rows(reader, tape, first, last)
-        holes += [_hole(reader, tape, hole, named) for hole in without((first, last), spans)]
+        for missing in without((first, last), spans):
+            holes += _holes(reader, tape, missing, named)
     streamed = evidence.get(Evidence.STREAM.text, 0)
     first_id, last_id = (spans[0].first, spans[-1].last) if spans else (None, None)
     return TapeAudit(
@@ -94,6 +95,16 @@ def _rows(reader: TapeReader, tape: Tape, first: int, last: int) -> int:
     if tape.kind == "bars":
         return reader.bar_counts(tape.instrument, first * MINUTE, (last + 1) * MINUTE)
     return reader.counts(tape.id, first, last)
+
+
+def _holes(reader: TapeReader, tape: Tape, missing: tuple[int, int], named: list[Gap]) -> list[Hole]:
+    """Write what is missing as holes: what is permanent by itself, apart from what may still be filled."""
+    lost = [gap for gap in named if gap.state == "permanent"]
+    return [_hole(reader, tape, part, named) for part in split([missing], _borders(lost))]
+
+
+def _borders(gaps: list[Gap]) -> list[int]:
+    return sorted({border for gap in gaps for border in (gap.first, gap.last + 1)})
 
 
 def _hole(reader: TapeReader, tape: Tape, hole: tuple[int, int], named: list[Gap]) -> Hole:

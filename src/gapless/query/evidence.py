@@ -12,7 +12,7 @@ from gapless.query.market import overlapping
 
 KINDS = (
     "connected", "disconnected", "connect_failed", "closing", "silent", "rejected", "malformed", "doubled", "repaired",
-    "blocked", "request_failed", "repair_limited", "clock_jumped",
+    "blocked", "request_failed", "repair_limited", "clock_jumped", "permanent",
 )  # fmt: skip
 _OPENED = "connected"
 Event = tuple[str, str, dict[str, Any], int]
@@ -143,6 +143,24 @@ def happened(
 def _within(event: Event, tape: Tape, gap: Gap) -> bool:
     """Say whether a repair of a tape was made while a gap of it was open."""
     return event[1] == tape.name and gap.opened <= event[3] and (gap.closed is None or event[3] <= gap.closed)
+
+
+def repairs_of(reader: TapeReader, tape: Tape, gap: Gap) -> list[dict[str, Any]]:
+    """Tell what filled a gap, source by source: answers, their weight and time, and why that source was asked."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in reader.events(("repaired",), gap.opened):
+        if not _within(event, tape, gap):
+            continue
+        detail = event[2]
+        source = found.setdefault(
+            detail.get("source", "rest"), {"source": detail.get("source", "rest"), "answers": 0, "weight": 0, "ms": 0}
+        )
+        source["answers"] += 1
+        source["weight"] += detail.get("weight", 0)
+        source["ms"] += detail.get("ms", 0)
+        if why := detail.get("why"):
+            source["why"] = why
+    return [{"why": None} | source for source in found.values()]
 
 
 def _cost(repairs: Sequence[Event]) -> dict[str, int] | None:

@@ -10,7 +10,7 @@ from gapless.model import MINUTE, VALUES, Bar, Candle, Gap, Instrument, MinuteFo
 from gapless.model.number import plain
 from gapless.model.times import in_epoch
 from gapless.ports import MinuteRow, TapeReader
-from gapless.query.evidence import Reach, gaps_of, happened, reach_of, spans_of
+from gapless.query.evidence import Reach, gaps_of, happened, reach_of, repairs_of, spans_of
 from gapless.query.market import Market, fold_of, overlapping
 from gapless.query.present import candle_row
 
@@ -22,8 +22,9 @@ def explain(
 
     `minutes` holds for each minute the venue's bar beside our fold, their difference (venue minus tape), the
     verdict (equal, border, different) and the former revisions; `spans` who vouches for the ids, `gaps` the holes
-    that touched the bar, `events` what happened to connections while it was received, `doubled` the events of it
-    that came again, `spent` what the repairs cost while its gaps were open; None where no event tells.
+    that touched the bar with what was asked to fill them and why, `events` what happened to connections while it was
+    received, `doubled` the events of it that came again, `spent` what the repairs cost while its gaps were open; None
+    where no event tells.
     """
     began = time.perf_counter()
     reader = market.reader
@@ -82,6 +83,7 @@ def _gap(reader: TapeReader, tape: Tape, gap: Gap, epoch: str | None) -> dict[st
         "opened": in_epoch(gap.opened, epoch),
         "closed": None if gap.closed is None else in_epoch(gap.closed, epoch),
         "filled_by": sorted({span.evidence.text for span in spans}),
+        "repairs": repairs_of(reader, tape, gap),
     }
 
 

@@ -59,6 +59,25 @@ def without(wanted: Range, held: Iterable[Span]) -> list[Range]:
     return holes
 
 
+def cut(ranges: Iterable[Range], away: Iterable[Range]) -> list[Range]:
+    """Take ranges out of others; both ascending."""
+    taken = [Span(first, last, Evidence.STREAM) for first, last in away]
+    return [part for whole in ranges for part in without(whole, taken)]
+
+
+def split(ranges: Iterable[Range], borders: Iterable[int]) -> list[Range]:
+    """Cut ranges in two wherever one of the borders, ascending, begins a new part."""
+    parts: list[Range] = []
+    marks = list(borders)
+    for first, last in ranges:
+        for border in marks:
+            if first < border <= last:
+                parts.append((first, border - 1))
+                first = border
+        parts.append((first, last))
+    return parts
+
+
 class Coverage:
     """The vouched ranges of one tape, kept sorted in memory."""
 

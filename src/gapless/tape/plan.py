@@ -36,6 +36,14 @@ def pages(holes: Iterable[Range], size: int) -> list[Step]:
     return steps
 
 
+def first_page(holes: list[Range], size: int) -> Step | None:
+    """Give the first page over holes, however many and however long they are."""
+    if not holes:
+        return None
+    end = holes[0][0] + size - 1
+    return pages([(first, min(last, end)) for first, last in holes if first <= end], size)[0]
+
+
 class Patience:
     """Which holes are old enough to be asked for: what arrives late by itself is not paid for."""
 

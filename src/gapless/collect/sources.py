@@ -1,0 +1,193 @@
+"""Asks one source for what is missing, and turns away what cannot be right."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import msgspec
+from msgspec import Struct, field
+
+from gapless.budget.priority import Priority
+from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
+from gapless.collect.rest import RestClient
+from gapless.errors import BadNumber, CouldNot, GaplessError
+from gapless.model import DAY, MINUTE, Bar, Tape, Trade, iso
+from gapless.ports import Clock, Http
+from gapless.tape.coverage import Range
+from gapless.tape.page import Mark, left_out, runs, wrong_bars, wrong_trades
+from gapless.venues.spec import ArchiveRows, Hosts, Page, Request, Venue
+
+_OVERDUE = 3 * DAY  # a file that is not there so long after it should be will not come
+
+
+class Wrong(GaplessError):
+    """An answer that cannot be right; what it says is not stored."""
+
+
+class Later(CouldNot):
+    """A source that may well have it, but not yet."""
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What is asked of a source: ids `first` to `last` of a tape, with the rows held on either side.
+
+    `joint` is the id to begin at: `first`, or that of a held row before it where ids may be spent without a trade.
+    """
+
+    tape: Tape
+    first: int
+    last: int
+    joint: int
+    before: Mark | None = None
+    after: Mark | None = None
+
+
+class Found(Struct):
+    """What a source gave: rows, the ranges that it vouches for, ids that it should have had and left out, its price."""
+
+    trades: list[Trade] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    vouched: list[Range] = field(default_factory=list)
+    lacks: list[Range] = field(default_factory=list)
+    weight: int = 0
+
+
+class Sources:
+    """REST and the archive of one venue. `now` gives the venue's time, ns UTC, 0 while it is not known."""
+
+    def __init__(
+        self, venue: Venue, hosts: Hosts, rest: RestClient, http: Http, clock: Clock, *,
+        now: Callable[[], int], archive: bool = True,
+    ) -> None:  # fmt: skip
+        self.requests = 0
+        self._venue = venue
+        self._hosts = hosts
+        self._rest = rest
+        self._http = http
+        self._clock = clock
+        self._now = now
+        self._archive = archive
+
+    async def get(self, request: Request, priority: Priority) -> bytes:
+        """Send a request of any kind."""
+        self.requests += 1
+        return await self._rest.get(request, priority=priority)
+
+    def strict(self, tape: Tape) -> bool:
+        """Say whether the ids of a tape are consecutive."""
+        return tape.kind in self._venue.limits.consecutive
+
+    # REST
+
+    def trades_request(self, ask: Ask) -> Request:
+        """Write the request of a page of trades."""
+        keyed = self._rest.keyed
+        return self._venue.history.trades_request(self._hosts, ask.tape, ask.joint, ask.last, keyed=keyed)
+
+    def bars_request(self, tape: Tape, start: int, end: int) -> Request:
+        """Write the request of the bars of [start, end), ns UTC."""
+        return self._venue.history.bars_request(self._hosts, tape.instrument.partition(":")[2], start, end)
+
+    async def rest_trades(self, ask: Ask, priority: Priority) -> Found:
+        """Ask for one page of trades."""
+        request = self.trades_request(ask)
+        body = await self.get(request, priority)
+        rows = self._page(body, ask.tape).rows
+        if not rows:
+            return Found(weight=request.weight)
+        if wrong := wrong_trades(rows, ask.joint, by_id=request.by_id, before=ask.before, after=ask.after):
+            raise Wrong(wrong)
+        if self.strict(ask.tape):
+            return Found(trades=rows, vouched=runs(rows), lacks=left_out(rows, ask.first), weight=request.weight)
+        begin, end = rows[0].seq, rows[-1].seq
+        lacks = [(ask.first, begin - 1)] if begin > max(ask.joint, ask.first) else []
+        if request.by_id and lacks and begin > ask.last + 1:
+            raise Wrong(f"asked from id {ask.joint} it begins with id {begin}")
+        begin = begin if begin > ask.joint else max(begin, ask.first)
+        vouched = [(begin, end)] if begin <= end else []
+        return Found(trades=rows, vouched=vouched, lacks=lacks, weight=request.weight)
+
+    def _page(self, body: bytes, tape: Tape) -> Page:
+        try:
+            return self._venue.history.trades_page(body, tape, None, self._clock.wall())
+        except (msgspec.DecodeError, BadNumber) as error:
+            raise Wrong(f"it cannot be read: {error}") from error
+
+    async def rest_bars(self, tape: Tape, start: int, end: int, priority: Priority) -> Found:
+        """Ask for the bars that begin in [start, end), ns UTC; the last one may still be forming."""
+        request = self.bars_request(tape, start, end)
+        body = await self.get(request, priority)
+        try:
+            bars = self._venue.history.bars(body, tape)
+        except (msgspec.DecodeError, BadNumber) as error:
+            raise Wrong(f"it cannot be read: {error}") from error
+        if wrong := wrong_bars(bars, start, end):
+            raise Wrong(wrong)
+        return Found(bars=bars, weight=request.weight)
+
+    # Archive
+
+    def has_archive(self, tape: Tape) -> bool:
+        """Say whether there are public files of a tape at all."""
+        return self._archive and self._venue.archives.url(self._hosts, _symbol(tape), tape.kind, 0) is not None
+
+    def published(self, day: int) -> bool:
+        """Say whether the file of a UTC day (its start in ns) is due."""
+        return day + DAY + PUBLISHED_AFTER <= self._now()
+
+    async def archive_trades(self, ask: Ask) -> Found:
+        """Read the first file that reaches the hole: of the day of the trade before it, or of a later one."""
+        if ask.before is None:
+            raise Later(f"nothing is held before id {ask.first} that tells its day")
+        day = _day(ask.before[1])
+        until = _day(ask.after[1]) if ask.after else None
+        skipped = False
+        while until is None or day <= until:
+            file = await self._file(ask.tape, day)
+            skipped |= file is None
+            rows = [row for row in file.trades if row.seq >= ask.first] if file else []
+            if rows:
+                return self._of_file(ask, rows, skipped=skipped)
+            day += DAY
+        return Found(lacks=[(ask.first, ask.last)])
+
+    def _of_file(self, ask: Ask, rows: list[Trade], *, skipped: bool) -> Found:
+        rows = list({row.seq: row for row in rows}.values())  # the venue's files are known to repeat rows
+        if wrong := wrong_trades(rows, ask.first, by_id=True, before=ask.before, after=ask.after):
+            raise Wrong(wrong)
+        if self.strict(ask.tape):
+            return Found(trades=rows, vouched=runs(rows), lacks=left_out(rows, ask.first))
+        # Where the file of a day in between is missing, its ids are not known to have been spent.
+        begin = rows[0].seq if skipped else ask.first
+        lacks = [(ask.first, begin - 1)] if begin > ask.first else []
+        return Found(trades=rows, vouched=[(begin, rows[-1].seq)], lacks=lacks)
+
+    async def archive_bars(self, tape: Tape, first: int, last: int) -> Found:
+        """Read from the file of the day that minute `first` lies in what it has up to minute `last`."""
+        day = _day(first * MINUTE)
+        last = min(last, (day + DAY) // MINUTE - 1)
+        file = await self._file(tape, day)
+        days = {bar.start: bar for bar in file.bars} if file else {}
+        bars = [bar for bar in days.values() if first <= bar.start // MINUTE <= last]
+        if wrong := wrong_bars(bars, day, day + DAY):
+            raise Wrong(wrong)
+        shown = [bar.start // MINUTE for bar in bars]
+        lacks = [(a + 1, b - 1) for a, b in pairwise([first - 1, *shown, last + 1]) if b > a + 1]
+        return Found(bars=bars, lacks=lacks)
+
+    async def _file(self, tape: Tape, day: int) -> ArchiveRows | None:
+        """Read the file of a day; None where it was never published."""
+        if not self.published(day):
+            raise Later(f"the file of {iso(day)[:10]} is not published yet; the hole waits for it")
+        received = self._clock.wall()
+        file = await fetch_day(self._http, self._venue, self._hosts, tape, day, received=received)
+        if file is None and day + DAY + PUBLISHED_AFTER + _OVERDUE > self._now():
+            raise Later(f"the file of {iso(day)[:10]} is overdue; the hole waits for it")
+        return file
+
+
+def _symbol(tape: Tape) -> str:
+    return tape.instrument.partition(":")[2]
+
+
+def _day(time: int) -> int:
+    return time - time % DAY
