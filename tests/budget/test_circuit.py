@@ -95,6 +95,11 @@ def test_a_probe_that_is_cancelled_makes_room_for_another() -> None:
     assert abandoned(probing, 0) is probing
 
 
+def test_a_process_whose_clock_is_a_moment_behind_sees_the_probe_of_another() -> None:
+    probing = leave(half_open(), T0 + 20 * MS)
+    assert granted(probing, 1, PLAIN, T0) == (probing, 100 * MS)
+
+
 def test_what_was_on_its_way_before_the_block_does_not_close_the_circuit() -> None:
     state = half_open()
     assert succeeded(state, 0) is state

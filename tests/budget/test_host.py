@@ -55,6 +55,12 @@ def test_own_ceilings_hold_beside_the_venues() -> None:
     assert spend(state, 1, T0 + HOUR, ceiling).requests == 1
 
 
+def test_a_pause_between_requests_holds_for_a_process_whose_clock_is_a_moment_behind() -> None:
+    ceiling = Ceiling(weight_per_minute=LIMIT, min_interval_ms=250)
+    state = spend(HostState(), 1, T0 + 30 * MS, ceiling)
+    assert granted(state, 1, ceiling, T0) == (state, 280 * MS)
+
+
 def test_nothing_leaves_while_blocked_and_a_longer_block_stands() -> None:
     state = blocked(HostState(), T0 + 10 * SECOND, "banned")
     assert blocked(state, T0 + 5 * SECOND, "throttled") is state

@@ -18,6 +18,8 @@ def test_a_refusal_below_the_limit_lowers_it_for_an_hour() -> None:
     assert limit_of(state, TABLE, T0) == 1_080
     assert limit_of(state, TABLE, T0 + HOUR - 1) == 1_080
     assert limit_of(state, TABLE, T0 + HOUR) == 2_400
+    assert limit_of(state, TABLE, T0 - SECOND) == 1_080  # for a process whose clock is a moment behind
+    assert limit_of(state, TABLE, T0 - 24 * HOUR) == 2_400  # and not for a day after the clock was set back
 
 
 def test_a_second_refusal_lowers_it_again_even_where_the_first_figure_was_wrong() -> None:

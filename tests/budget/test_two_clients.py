@@ -2,30 +2,27 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapless.budget.circuit import LEASE, abandoned, banned, failed, phase, refused, succeeded
 from gapless.budget.host import Ceiling, HostState, granted, observed
 from gapless.budget.learn import disproved, limit_of, taught
-from gapless.budget.priority import Priority
+from gapless.budget.priority import Priority, part
 from gapless.model import HOUR, MINUTE, MS, SECOND
 
 T0 = 1_000_000 * HOUR
 CEILING = Ceiling(weight_per_minute=200, reserve=10)
-LATER = MINUTE // MS
 
-happenings = st.lists(
-    st.one_of(
-        st.tuples(st.just("ask"), st.integers(0, 1), st.integers(1, 60), st.sampled_from(Priority)),
-        st.tuples(
-            st.sampled_from(["well", "failed", "throttled", "told", "banned", "cancelled", "died"]),
-            st.integers(0, 1), st.integers(0, 90), st.just(Priority.LIVE),
-        ),
-        st.tuples(st.just("time"), st.just(0), st.integers(0, LATER), st.just(Priority.LIVE)),
-    ),
-    max_size=150,
+asks = st.tuples(st.just("ask"), st.integers(0, 1), st.sampled_from([1, 5, 20, 60]), st.sampled_from(Priority))
+replies = st.tuples(
+    st.sampled_from(["well", "well", "failed", "throttled", "told", "banned", "cancelled", "died"]),
+    st.integers(0, 1), st.integers(0, 30), st.just(Priority.LIVE),
 )  # fmt: skip
+times = st.tuples(
+    st.just("time"), st.just(0), st.sampled_from([1, 20, 300, 5_000, 30_000, 61_000]), st.just(Priority.LIVE)
+)
+happenings = st.lists(st.one_of(asks, asks, replies, times), min_size=20, max_size=150)
 
 
 class World:
@@ -53,7 +50,7 @@ class World:
             assert all(left + LEASE <= now for left in self.probes.values()), "two probes were out at once"
             self.probes[mark] = now
         self.spent[after.window] += cost
-        most = limit_of(after, CEILING, now) - CEILING.reserve
+        most = part(limit_of(after, CEILING, now) - CEILING.reserve, priority)
         assert self.spent[after.window] <= max(most, cost), "more weight left than a minute allows"
         self.flying[who].append((cost, mark))
         self.state = after
@@ -93,6 +90,7 @@ class World:
         self.state = state
 
 
+@settings(max_examples=200, deadline=None)
 @given(happenings)
 def test_nothing_leaves_while_blocked_one_request_while_half_open_and_never_more_than_the_ceiling(
     steps: list[tuple[str, int, int, Priority]],

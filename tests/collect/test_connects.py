@@ -61,6 +61,26 @@ def test_whoever_asked_first_connects_first_and_one_who_gives_up_holds_nobody() 
     assert order == ["a", "c", "d"]
 
 
+def test_nobody_who_comes_later_overtakes_one_who_waits() -> None:
+    clock, order = ManualClock(), list[str]()
+    connects = Connects(MemoryBudget(), clock, HOST, 3)
+
+    async def one(name: str) -> None:
+        await connects.turn()
+        order.append(name)
+
+    async def play() -> None:
+        early = [asyncio.create_task(one(name)) for name in "ab"]
+        await clock.pass_by(SECOND)
+        clock.mono += FIVE  # the next may leave, and whoever waits for that has not woken yet
+        late = asyncio.create_task(one("c"))
+        await clock.pass_by(FIVE)
+        await asyncio.gather(*early, late)
+
+    asyncio.run(play())
+    assert order == ["a", "b", "c"]
+
+
 def test_hosts_are_counted_apart() -> None:
     clock, budget = Impatient(), MemoryBudget()
     one, other = Connects(budget, clock, HOST, 3), Connects(budget, clock, "stream.binance.com:9443", 3)

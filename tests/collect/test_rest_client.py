@@ -439,6 +439,25 @@ def test_a_process_that_died_with_the_probe_out_holds_the_others_for_its_lease_a
     assert len(http.asked) == 1
 
 
+def test_a_process_that_leaves_in_good_order_with_the_probe_out_holds_nobody(tmp_path: Path) -> None:
+    clock, file, later = ManualClock(), tmp_path / "budget.db", list[asyncio.Future[Reply]]()
+    leaving, _ = client(clock, answering(later), budget=SqliteBudget(file))
+    other, http = client(clock, lambda asked: reply([]), budget=SqliteBudget(file))
+
+    async def both() -> None:
+        first = asyncio.create_task(leaving.get(TIME))
+        await settled()
+        later[0].set_result(reply(status=429, retry_after="7"))
+        await clock.pass_by(8 * SECOND)
+        assert len(later) == 2
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.wait_for(other.get(TIME), 5)
+
+    asyncio.run(both())
+    assert len(http.asked) == 1
+
+
 def test_a_venue_that_keeps_failing_is_left_alone_by_every_process(tmp_path: Path) -> None:
     clock, file = Impatient(), tmp_path / "budget.db"
     one, _ = client(clock, script(*[reply(b"", 503)] * 3), budget=SqliteBudget(file))

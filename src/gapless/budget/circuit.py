@@ -45,8 +45,9 @@ def entered(state: HostState, now: int) -> tuple[HostState, int]:
             return state, state.blocked_until - now
         case "half-open":
             left = state.probe - now
-            # A lease further ahead than any can be was written under a clock that has been set back since.
-            if 0 < left <= LEASE:
+            # Processes differ a little in their time; a lease much further ahead than any can be was written under
+            # a clock that has been set back since.
+            if 0 < left <= 2 * LEASE:
                 return state, min(left, _LOOK_AGAIN)
             return replace(state, probe=now + LEASE), 0
 

@@ -9,7 +9,7 @@ from gapless.budget.circuit import blocked, entered
 from gapless.budget.learn import limit_of
 from gapless.budget.priority import Priority, part
 from gapless.budget.state import Ceiling, HostState, window_end
-from gapless.model import HOUR, MINUTE, MS
+from gapless.model import HOUR, MINUTE, MS, SECOND
 
 __all__ = ["Ceiling", "HostState", "blocked", "granted", "observed", "window_end"]
 
@@ -33,7 +33,8 @@ def granted(
         return state, (hour + 1) * HOUR - now
     interval = ceiling.min_interval_ms * MS
     pause = state.last + interval - now
-    if 0 < pause <= interval:
+    # Longer than the interval by a little: another process is a moment ahead; by much: the clock has been set back.
+    if interval and 0 < pause <= interval + SECOND:
         return state, pause
     spent = replace(trying, window=window, used=used + cost, hour=hour, requests=requests + 1, last=now)
     return spent, 0

@@ -40,7 +40,7 @@ def known_limit(state: HostState, ceiling: Ceiling) -> int:
 
 def learned(state: HostState, now: int) -> int:
     """Give the learned limit that stands, 0 for none."""
-    return state.learned if 0 < state.learned_until - now <= _REMEMBERED else 0
+    return state.learned if 0 < state.learned_until - now <= 2 * _REMEMBERED else 0
 
 
 def taught(state: HostState, ceiling: Ceiling, now: int, *, used: int, flying: int, wait: int | None) -> HostState:
