@@ -163,7 +163,7 @@ def test_a_tape_that_is_silent_from_its_start_is_subscribed_anew_when_the_venue_
             await house.clock.pass_by(SECOND)
         methods = [message["method"] for socket in house.sockets.opened for message in socket.sent]
         assert methods[:3] == ["SUBSCRIBE", "UNSUBSCRIBE", "SUBSCRIBE"]
-        assert house.noted("silent")[0] == {"stream": AGG}
+        assert house.noted("silent")[0]["stream"] == AGG
 
     house.run(play)
 

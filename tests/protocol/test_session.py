@@ -270,6 +270,21 @@ def test_trades_that_stop_while_their_bars_name_newer_ones_are_asked_about_befor
     assert one.ticked(last + 3 * SECOND) == []
 
 
+def test_a_quiet_stream_costs_no_question_while_its_bars_and_tickers_name_nothing_newer() -> None:
+    agreed = {BTC: T0}
+    one = Session(
+        [TRADES], subscribe=lambda names, request: "", unsubscribe=lambda names, request: "", watch=WATCH,
+        agreed=lambda instrument: agreed[instrument],
+    )  # fmt: skip
+    one.opened(T0)
+    one.replied([Control(1, None)], T0)
+    one.delivered(TRADES.name, 1, T0)
+    for second in range(1, 600):
+        agreed[BTC] = T0 + second * SECOND
+        assert one.ticked(T0 + second * SECOND + MS) == []
+    assert one.ticked(T0 + 610 * SECOND) == [Probe(TRADES)]  # they are silent too
+
+
 @pytest.mark.parametrize(("rate", "within"), [(10.0, 3.0), (1.0, 10.0)])
 def test_silence_is_suspected_in_time_at_the_rates_that_are_promised(rate: float, within: float) -> None:
     chance = random.Random(7)

@@ -125,7 +125,7 @@ class Connection:
         streams = self._venue.streams
         session = Session(
             self.streams, subscribe=streams.subscribe, unsubscribe=streams.unsubscribe, watch=self._watch,
-            flowed=self._pipeline.flowed, told=self._pipeline.told,
+            flowed=self._pipeline.flowed, told=self._pipeline.told, agreed=self._pipeline.agreed,
         )  # fmt: skip
         return Leg(self, session, self.streams)
 

@@ -73,6 +73,11 @@ class Pipeline:
         line = self.lines.get(instrument)
         return line.trades.told_since if line and line.trades else 0
 
+    def agreed(self, instrument: str) -> int:
+        """Give when (monotonic ns) others last named a trade of an instrument, and none that has not come; else 0."""
+        line = self.lines.get(instrument)
+        return line.trades.agreed if line and line.trades else 0
+
     def linked(self, name: str, first: int | None) -> bool:
         """Say whether a stream of trades is held up to an id, or nothing before that is wanted."""
         stream = self._streams.get(name)
@@ -159,11 +164,13 @@ class Pipeline:
     def _heard(self, line: Line, fill: int, mono: int) -> None:
         """Learn from a bar or a ticker of an execution that a trade must stand for."""
         track = line.trades
-        if track is None or track.newest is None or fill <= track.told_fill:
+        if track is None or track.newest is None:
             return
-        track.told_fill = fill
-        if fill > track.newest_fill and not track.told_since:
-            track.told_since = mono
+        if fill <= track.newest_fill:
+            track.agreed = mono
+        elif fill > track.told_fill:
+            track.told_fill = fill
+            track.told_since = track.told_since or mono
 
     def _trades(self, line: Line, track: Track, rows: list[Trade], *, two: bool) -> None:
         if self.shedding:

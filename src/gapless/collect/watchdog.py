@@ -26,6 +26,7 @@ class Watchdog:
         self._lines = lines
         self._clock = clock
         self._looking: set[str] = set()
+        self._missed: dict[str, tuple[Session, int]] = {}
 
     def suspects(self, connection: Connection, stream: Stream) -> None:
         """Look after a stream, unless that is under way: a ban may keep the answer back for long."""
@@ -54,14 +55,18 @@ class Watchdog:
                 session.quiet(stream.name)
                 return
             await self._clock.sleep(_LATE)
-            if not spoke() and self._unusual(session, stream, 1):
+            if spoke():
+                return
+            # Once may be a last frame that was lost, and is only repaired; twice, or for long, it is the stream.
+            if self._unusual(session, stream, 1) or self._missed.get(stream.name) == (session, spoken):
                 self.found += 1
                 connection.silent(stream)
+            self._missed[stream.name] = (session, spoken)
         finally:
             self._looking.discard(stream.name)
 
     def _unusual(self, session: Session, stream: Stream, times: int) -> bool:
-        """Say whether the silence is long at the stream's own rate: a lost last frame alone is only repaired."""
+        """Say whether the silence is long at the stream's own rate."""
         subscription = session.subscriptions[stream.name]
         silence = self._clock.monotonic() - max(subscription.last, subscription.since)
         return silence > times * session.limit(subscription)

@@ -81,9 +81,9 @@ class Session:
     """The subscriptions of one connection: sent, confirmed, live, rejected, silent.
 
     `flowed` says when trades of an instrument last came, on whatever connection: bars, tickers, quotes and depth
-    follow them; `told`, since when others have named an id of an instrument's trades that has not come, 0 where all
-    has. A message that is refused is asked again in halves, one message a tick, until the names that the venue does
-    not like stand alone.
+    follow them. `told` says since when others have named an id of an instrument's trades that has not come, 0 where
+    all has; `agreed`, when they last named none such. A message that is refused is asked again in halves, one message
+    a tick, until the names that the venue does not like stand alone.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Session:
         watch: Watch,
         flowed: Callable[[str], int] = lambda instrument: 0,
         told: Callable[[str], int] = lambda instrument: 0,
+        agreed: Callable[[str], int] = lambda instrument: 0,
     ) -> None:
         self.phase = Phase.IDLE
         self.subscriptions = {stream.name: Subscription(stream) for stream in streams}
@@ -103,6 +104,7 @@ class Session:
         self._watch = watch
         self._flowed = flowed
         self._told = told
+        self._agreed = agreed
         self._requests: dict[int, list[str]] = {}
         self._parts: list[list[str]] = []
         self._next = 1
@@ -195,12 +197,12 @@ class Session:
 
     def _is_suspect(self, subscription: Subscription, now: int) -> bool:
         """Say whether trades should have come: by their own rate, or by what their siblings tell."""
-        since = max(subscription.last, subscription.since)
+        since = max(subscription.last, subscription.since, self._agreed(subscription.stream.instrument))
         patience = max(self.limit(subscription), subscription.patience)
         if now - subscription.asked > patience and now - since > patience:
             return True
         told, watch = self._told(subscription.stream.instrument), self._watch
-        return bool(told) and now - max(told, since) > watch.told and now - subscription.asked > 2 * watch.told
+        return bool(told) and now - told > watch.told and now - subscription.asked > 2 * watch.told
 
     def _is_left_behind(self, subscription: Subscription, now: int) -> bool:
         """Say whether a stream that follows trades did not follow them."""

@@ -1,0 +1,199 @@
+"""What changes while a collector runs: connections replaced, instruments added, removed and delisted, silence found."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from manual import Answer, Asked, HandSocket, reply, settled
+from test_collector import House, listed
+from tiny_market import AGG, BARS, ID, NO
+
+from gapless.collect.shards import laid
+from gapless.model import SECOND
+from gapless.venues.spec import Stream
+
+ETH = "binance:ETHUSDT"
+ETH_AGG, ETH_BARS = "ethusdt@aggTrade", "ethusdt@kline_1m"
+
+
+def streams(*names: str, group: str = "market") -> list[Stream]:
+    return [Stream(name, f"binance:{name}", "agg", group) for name in names]
+
+
+def names(lots: dict[str, list[Stream]]) -> dict[str, list[str]]:
+    return {connection: [stream.name for stream in held] for connection, held in lots.items()}
+
+
+def test_a_stream_that_has_a_connection_keeps_it_whatever_comes_and_goes() -> None:
+    first = laid({}, streams("a", "b", "c", "d", "e"), 2, venue="v")
+    assert names(first) == {"v/market/1": ["a", "b"], "v/market/2": ["c", "d"], "v/market/3": ["e"]}
+    second = laid(first, streams("b", "c", "e", "f", "g"), 2, venue="v")
+    assert names(second) == {"v/market/1": ["b", "f"], "v/market/2": ["c", "g"], "v/market/3": ["e"]}
+    third = laid(second, streams("b", "f"), 2, venue="v")
+    assert names(third) == {"v/market/1": ["b", "f"], "v/market/2": [], "v/market/3": []}
+
+
+def test_streams_of_two_routes_never_share_a_connection() -> None:
+    lots = laid({}, [*streams("a"), *streams("b", group="public"), *streams("c")], 9, venue="v")
+    assert names(lots) == {"v/market/1": ["a", "c"], "v/public/1": ["b"]}
+
+
+def agree(sockets: Iterable[HandSocket]) -> None:
+    for socket in sockets:
+        for message in socket.sent:
+            socket.say({"result": None, "id": message["id"]})
+
+
+def test_an_instrument_is_added_and_the_one_that_was_there_misses_nothing() -> None:
+    house = House()
+
+    async def play() -> None:
+        agree(house.sockets.opened)
+        house.socket.say(*house.market.aggs(1, 3))
+        changing = asyncio.create_task(house.collector.change([ETH, "binance:NOPE"], []))
+        await house.clock.pass_by(SECOND // 5)
+        old, new = house.sockets.opened
+        assert new.sent[0]["params"] == [AGG, BARS, ETH_AGG, ETH_BARS]
+        agree([new])
+        old.say(*house.market.aggs(4, 5))
+        new.say(*house.market.aggs(5, 6))
+        await house.clock.pass_by(3 * SECOND)
+        refused = await asyncio.wait_for(changing, 1)
+        assert list(refused) == ["binance:NOPE"]
+        assert old.left == (1000, "")
+        assert sorted(house.collector.pipeline.lines) == [ID, ETH]
+        assert house.collector.holes() == []
+        assert house.noted("disconnected") == []
+
+    house.run(play)
+
+
+def test_an_instrument_is_removed_and_what_is_held_of_it_stays_wanted_up_to_there() -> None:
+    house = House()
+
+    async def play() -> None:
+        agree(house.sockets.opened)
+        house.socket.say(*house.market.aggs(1, 3))
+        assert await house.collector.change([], [ID, ETH]) == {ETH: "it is not collected"}
+        house.sockets.opened[0].say(*house.market.aggs(4, 9))
+        assert house.collector.connections == []
+        await settled()
+        assert house.sockets.opened[0].left == (1000, "")
+
+    house.run(play)
+    commit = house.collector.pending.take({}, now=0, known_at=0)
+    assert [(first, last) for _, first, last in commit.wanted] == [(1, 3)]
+
+
+def bars_until(last: int, house: House, listing: Any) -> Any:
+    """REST that has no bar after a minute, and a list of its own."""
+
+    def odd(asked: Asked) -> Answer | None:
+        if asked.path == "exchangeInfo":
+            return reply(listing())
+        if asked.path == "klines":
+            house.market.now_ms = min(house.market.now_ms, house.market.start_ms + (last + 1) * 60_000 - 1)
+        return None
+
+    return odd
+
+
+def test_a_delisted_instrument_ends_by_itself_and_leaves_no_hole() -> None:
+    house = House()
+    over: list[bool] = []
+    house.odd = bars_until(2, house, lambda: listed("ETHUSDT") if over else listed("BTCUSDT", "ETHUSDT"))
+
+    async def play() -> None:
+        house.sockets.agree = True
+        agree(house.sockets.opened)
+        for number in range(1, 180):
+            house.socket.say(house.market.agg_frame(number))
+            house.market.shown, house.market.now_ms = number, house.market.time(number)
+            if number % 60 == 0:
+                house.socket.say(house.market.bar_frame(number // 60 - 1))
+            await house.clock.pass_by(SECOND)
+        over.append(True)
+        for second in range(300):
+            # The market goes on elsewhere: another instrument keeps the venue's time.
+            house.collector.pipeline.clock.saw(house.market.time(180 + second) * 1_000_000, house.clock.mono)
+            await house.clock.pass_by(SECOND)
+        assert house.noted("delisted") == [{}]
+        assert ID not in house.collector.pipeline.lines
+
+    house.run(play)
+
+
+def test_an_instrument_whose_bars_are_late_is_not_taken_for_delisted() -> None:
+    house = House()
+    asked: list[int] = []
+
+    def odd(one: Asked) -> Answer | None:
+        if one.path == "exchangeInfo":
+            asked.append(one.at)
+        return NO if one.path == "klines" else None
+
+    house.odd = odd
+
+    async def play() -> None:
+        house.sockets.agree = True
+        agree(house.sockets.opened)
+        house.socket.say(bar_naming(house, 0))
+        for number in range(1, 400):
+            house.socket.say(house.market.agg_frame(number))
+            house.market.shown, house.market.now_ms = number, house.market.time(number)
+            await house.clock.pass_by(SECOND)
+        assert list(house.collector.pipeline.lines) == [ID]
+        assert house.noted("delisted") == []
+
+    house.run(play)
+    assert 2 <= len(asked) <= 8  # ever more seldom
+
+
+def test_a_last_frame_that_was_lost_is_repaired_and_its_stream_not_called_silent() -> None:
+    house = House()
+
+    async def play() -> None:
+        house.sockets.agree = True
+        agree(house.sockets.opened)
+        for number in range(1, 40):
+            house.socket.say(house.market.agg_frame(number))
+            await house.clock.pass_by(SECOND)
+        house.market.shown = 40  # traded, and lost on its way
+        house.socket.say(bar_naming(house, 40))
+        await house.clock.pass_by(4 * SECOND)
+        track = house.collector.pipeline.lines[ID].trades
+        assert track is not None
+        assert track.newest == 40
+        assert house.noted("silent") == []
+
+    house.run(play)
+
+
+def bar_naming(house: House, newest: int) -> dict[str, Any]:
+    """A bar that forms and names the newest execution."""
+    frame = house.market.bar_frame(0, closed=False)
+    frame["data"]["k"]["L"] = 10 * newest + 1
+    return frame
+
+
+def test_a_stream_whose_bars_name_ever_newer_trades_is_found_silent_before_ten_seconds() -> None:
+    house = House()
+    when: list[int] = []
+
+    async def play() -> None:
+        house.sockets.agree = True
+        agree(house.sockets.opened)
+        for number in range(1, 40):
+            house.socket.say(house.market.agg_frame(number))
+            await house.clock.pass_by(SECOND)
+        last = house.clock.mono
+        for number in range(40, 52):
+            house.market.shown = number
+            house.socket.say(bar_naming(house, number))
+            await house.clock.pass_by(SECOND)
+            if house.noted("silent") and not when:
+                when.append(house.clock.mono - last)
+
+    house.run(play)
+    assert when
+    assert when[0] < 10 * SECOND
