@@ -48,11 +48,11 @@ class Desk:
         grouped = BINANCE.streams.group([msgspec.json.encode(frame) for frame in frames])
         return grouped.malformed + self.pipeline.batch(grouped.runs, EPOCH, mono)
 
-    def take(self, mono: int = SECOND) -> Commit:
-        return self.pending.take({ID: self.trades.tape}, now=self.pipeline.clock.now(mono), known_at=EPOCH)
+    def take(self, mono: int = SECOND, known_at: int = EPOCH) -> Commit:
+        return self.pending.take({ID: self.trades.tape}, now=self.pipeline.clock.now(mono), known_at=known_at)
 
-    def commit(self, mono: int = SECOND) -> None:
-        self.store.commit(partial(settle, commit=self.take(mono)))
+    def commit(self, mono: int = SECOND, known_at: int = EPOCH) -> None:
+        self.store.commit(partial(settle, commit=self.take(mono, known_at)))
 
     def held(self) -> list[int]:
         return [row.seq for row in self.store.trades(self.trades.tape.id, 0, 2**62)]

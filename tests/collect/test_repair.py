@@ -67,7 +67,7 @@ class Workshop:
             for _ in range(int(seconds * 5)):
                 await self.clock.pass_by(SECOND // 5)
                 if self.desk.pending:
-                    self.desk.commit()
+                    self.desk.commit(known_at=self.clock.wall())
             assert not repairing.done()
             repairing.cancel()
             await asyncio.wait({repairing})

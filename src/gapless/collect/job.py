@@ -12,7 +12,7 @@ from gapless.tape.denials import Denials
 from gapless.tape.plan import Patience, Step
 from gapless.tape.route import Choice
 
-_AGAIN = SECOND  # whatever went wrong, a tape is not asked for sooner than this
+_AGAIN = SECOND // 2  # no tape is asked for sooner; another source has its turn before the same one again
 
 
 class Work(Struct):

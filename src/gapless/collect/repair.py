@@ -167,7 +167,7 @@ class Repair:
         except Wrong as wrong:
             self.routes.failed(source)
             self._filling.rejected(job.track, source, str(wrong))
-            self._fruit(job, filled=False)
+            self._in_vain(job)
         except Refused as refusal:
             self.done.refusals[job.track.tape.name] = str(refusal)
             self._refused(job, refusal)
@@ -185,13 +185,18 @@ class Repair:
         self._give_up(job.track, job.work)
 
     def _fruit(self, job: Job, *, filled: bool) -> None:
-        """Learn from whether an answer filled anything: what is in vain is asked for ever more seldom."""
-        work = job.work
-        work.fruitless = 0 if filled else work.fruitless + 1
+        """Learn from whether an answer filled anything: where REST lags the stream, holes wait longer."""
         if job.choice.source == "rest":
             self._grace = max(_GRACE, self._grace * 7 // 8) if filled else min(_GRACE_MOST, self._grace * 2)
-        if not filled:
-            self._park(job, min(_AGAIN * 2 ** min(work.fruitless - 1, 8), _AGAIN_MOST))
+        if filled:
+            job.work.fruitless = 0
+        else:
+            self._in_vain(job)
+
+    def _in_vain(self, job: Job) -> None:
+        """Ask ever more seldom for what does not come."""
+        job.work.fruitless += 1
+        self._park(job, min(_AGAIN * 2 ** min(job.work.fruitless - 1, 8), _AGAIN_MOST))
 
     def _park(self, job: Job, pause: int) -> None:
         now = self._clock.monotonic()
