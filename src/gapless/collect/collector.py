@@ -78,8 +78,9 @@ class Collector:
         self.books = Books(venue, self.rest, self.hosts, outside.clock)
         self.pipeline.depth = self.books.diff
         self.repair = Repair(
-            self.pipeline, self.rest, self.hosts, outside.clock, http=outside.http, trade_before=self._trade_before
-        )
+            self.pipeline, self.rest, self.hosts, outside.clock,
+            http=outside.http, trade_before=self._trade_before, archive=settings.archive,
+        )  # fmt: skip
         self.listings = Listings(
             self.pipeline, self.rest, self.hosts, outside.clock,
             listed=lambda: self._instruments([]), ended=self._ended,
