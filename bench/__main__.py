@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-ALL = ("hot", "writing", "querying")
+ALL = ("hot", "writing", "querying", "rotating")
 
 
 def main(names: list[str]) -> int:
