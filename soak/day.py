@@ -24,6 +24,7 @@ _SAMPLE = 0.05
 _LOOK = 1.0  # seconds between looks at the process
 _READY = 60.0
 _SETTLE = 240.0
+_NOTICE = 15.0  # seconds after the end of play in which a delisting may still be noticed
 _ANCHORS = 30
 _WARM_MOST = 900.0
 _WARM_SHARE = 0.25
@@ -46,7 +47,7 @@ class Outcome(Struct, kw_only=True):
     handles: tuple[int, int] = (0, 0)
     threads: tuple[int, int] = (0, 0)
     rotations: dict[str, Any] = field(default_factory=dict)
-    changes: list[str] = field(default_factory=list)
+    changes: dict[str, str | None] = field(default_factory=lambda: {"listed": None, "delisted": None})
     faults: dict[str, int] = field(default_factory=dict)
     rest: dict[str, Any] = field(default_factory=dict)
     repaired: int = 0
@@ -70,6 +71,7 @@ class Day:
         self.service = Child("service", folder / "run.log")
         self._port = free_port()
         self._lags: list[Any] = []
+        self._noticing: asyncio.Task[None] | None = None
         self._memory: list[tuple[float, float]] = []
         self._rotations: dict[str, Any] = {"asked": 0, "replaced": 0, "failed": [], "slowest_s": 0.0}
 
@@ -209,9 +211,9 @@ class Day:
     async def _list(self, watch: Watch) -> None:
         await self._ask(self._url + "/sim/fault", {"kind": "listing", "symbol": LISTED})
         listed = await self._listed_at()
-        answer = await self._ask(self._api("/api/v1/collect"), {"add": [f"{VENUE}:{LISTED}"]}) if listed else None
-        self.outcome.changes.append(f"listed {LISTED}: {_said(answer, 'added')}")
+        answer = await self._ask(self._api("/api/v1/collect"), {"add": [f"{VENUE}:{LISTED}"]})
         if listed and answer and answer["added"]:
+            self.outcome.changes["listed"] = f"{LISTED} is collected"
             watch.add(listed_due(self.plan.seed, self.plan.instruments, listed, LISTED))
 
     async def _listed_at(self) -> int | None:
@@ -230,9 +232,16 @@ class Day:
         with contextlib.suppress(KeyError):
             watch.leave(LISTED)
         await self._ask(self._url + "/sim/fault", {"kind": "delisting", "symbol": LISTED})
-        await asyncio.sleep(2)
-        answer = await self._ask(self._api("/api/v1/collect"), {"remove": [f"{VENUE}:{LISTED}"]})
-        self.outcome.changes.append(f"delisted {LISTED}: {_said(answer, 'removed')}")
+        self._noticing = asyncio.create_task(self._notice())
+
+    async def _notice(self) -> None:
+        """Wait until the service says by itself that the instrument is delisted."""
+        began = time.monotonic()
+        while not self.outcome.changes["delisted"]:
+            await asyncio.sleep(0.25)
+            answer = await self._ask(self._api("/api/v1/instruments")) or {"rows": []}
+            if any(row["id"] == f"{VENUE}:{LISTED}" and row["status"] == "delisted" for row in answer["rows"]):
+                self.outcome.changes["delisted"] = f"{LISTED}, noticed after {time.monotonic() - began:.1f} s"
 
     async def _look(self, watch: Watch) -> None:
         """Look at the process every second, and close each hour of the market."""
@@ -304,6 +313,9 @@ class Day:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE):
                 await self._ask(self._api("/api/v1/settle"), {})
+        if self._noticing is not None:
+            await asyncio.wait({self._noticing}, timeout=_NOTICE)
+            self._noticing.cancel()
         state, status = await self._ask(self._url + "/sim/state"), await self._ask(self._api("/system/status"))
         if state is not None:
             self.outcome.faults = state["faults"]
@@ -323,10 +335,3 @@ class Day:
         self.outcome.audit = auditor.process.returncode
         files = [path for path in self._folder.iterdir() if path.name.startswith(self._store.name)]
         self.outcome.store = sum(path.stat().st_size for path in files)
-
-
-def _said(answer: dict[str, Any] | None, word: str) -> str:
-    if answer is None:
-        return "no answer"
-    refused = ", ".join(str(one["reason"]) for one in answer.get("refused", []))
-    return f"{word} {', '.join(answer.get(word, [])) or 'nothing'}" + (f" ({refused})" if refused else "")

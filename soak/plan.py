@@ -45,13 +45,13 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def delisting(self) -> float:
-        """The real second at which it is delisted and left."""
-        return 0.8 * self.seconds
+        """The real second at which it is delisted; the service is to notice it by itself."""
+        return 0.6 * self.seconds
 
 
 def faults_of(plan: Plan) -> list[Entry]:
     """Give the script: `calm`, and the venue's close of every connection once in the middle."""
-    return [*CALM, Entry("close_24h", at=0.6 * plan.seconds)]
+    return [*CALM, Entry("close_24h", at=0.75 * plan.seconds)]
 
 
 def written(faults: list[Entry], path: Path) -> Path:

@@ -35,6 +35,7 @@ def verdicts(outcome: Outcome) -> dict[str, bool | None]:
         "uptime": outcome.uptime >= UPTIME,
         "ids": whole and proof["sent"]["trades"] > 0 and proof["held"] == proof["sent"] and outcome.audit == 0,
         "memory": slope is not None and slope <= SLOPE if long else None,
+        "changes": all(outcome.changes.values()),
         "rotations": outcome.rotations.get("asked", 0) > 0 and not outcome.rotations["failed"],
     }
 
@@ -55,7 +56,7 @@ def summary(outcome: Outcome) -> str:
         f"process   {outcome.handles[0]} to {outcome.handles[1]} file handles, {outcome.threads[0]} to "
         f"{outcome.threads[1]} threads; store {outcome.store / 1e6:,.1f} MB",
         f"rotation  {outcome.rotations}",
-        f"changes   {'; '.join(outcome.changes) or 'none'}",
+        f"changes   {outcome.changes}",
         f"faults    {outcome.faults}",
         f"REST      {outcome.rest}",
         f"repaired  {outcome.repaired:,} ids, {outcome.revisions} candles revised; audit status {outcome.audit}",
