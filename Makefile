@@ -1,9 +1,9 @@
-# What you can do here: install, demo, test, check, bench, soak. Only git, make and Python 3.11 or later are needed.
+# What you can do here: install, demo, test, check, bench, attack, soak. Only git, make and Python 3.11 or later are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test check format bench soak lock clean
+.PHONY: install demo test check format bench attack soak lock clean
 
 install: $(READY)
 
@@ -33,6 +33,11 @@ format: install
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)
+
+# Everything that a venue, a network, a disk or a user does: make attack ATTACK=short, make attack ARGS="--only storm"
+ATTACK ?= long
+attack: install
+	$(BIN)/python -m attack $(ATTACK) $(ARGS)
 
 # A simulated day in HOURS of the market, SPEED of them a real one: make soak HOURS=24 SPEED=60
 HOURS ?= 24

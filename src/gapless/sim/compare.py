@@ -32,6 +32,7 @@ class Tally(Struct):
     altered: int = 0
     gaps_open: int = 0
     first_shortfalls: list[str] = field(default_factory=list)
+    missing_ids: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by "SYMBOL kind"; bars by minute
 
 
 def compare(journal: Path, store: str, environment: str) -> Tally:
@@ -47,13 +48,16 @@ def compare(journal: Path, store: str, environment: str) -> Tally:
         if instrument is None:
             tally.missing += len(rows)
             tally.first_shortfalls.append(f"{symbol}: the store does not know it")
+            tally.missing_ids[f"{symbol} {kind}"] = _ranges(sorted(row[0] for row in rows), kind, ms=True)
             continue
         digits = (instrument.price_digits, instrument.size_digits)
         wanted = {row[0]: row for row in (_scaled(kind, row, digits) for row in rows)}
         held = list(
             _bars(reader, instrument.id, wanted) if what == "candles" else _trades(reader, instrument.id, kind, wanted)
         )
-        _count(tally, what, f"{symbol} {kind}", wanted, held)
+        missing = _count(tally, what, f"{symbol} {kind}", wanted, held)
+        if missing:
+            tally.missing_ids[f"{symbol} {kind}"] = _ranges(missing, kind)
     tally.gaps_open = sum(len(tape.holes) for tape in audit(reader))
     return tally
 
@@ -104,7 +108,19 @@ def _bars(reader: TapeReader, instrument: str, wanted: dict[int, Row]) -> Iterat
             )  # type: ignore[misc]  # fmt: skip
 
 
-def _count(tally: Tally, what: str, name: str, wanted: dict[int, Row], held: list[Row]) -> None:
+def _ranges(ids: list[int], kind: str, *, ms: bool = False) -> list[tuple[int, int]]:
+    """Join neighbouring ids; a bar counts as the minute that it is of, as the ledger counts it."""
+    found: list[tuple[int, int]] = []
+    for number in ids:
+        seq = number // (MINUTE // MS if ms else MINUTE) if kind == "kline_1m" else number
+        if found and seq == found[-1][1] + 1:
+            found[-1] = (found[-1][0], seq)
+        else:
+            found.append((seq, seq))
+    return found
+
+
+def _count(tally: Tally, what: str, name: str, wanted: dict[int, Row], held: list[Row]) -> list[int]:
     seen: dict[int, Row] = {}
     for row in held:
         if row[0] in seen:
@@ -120,6 +136,7 @@ def _count(tally: Tally, what: str, name: str, wanted: dict[int, Row], held: lis
         if keys:
             detail = f" sent {wanted[keys[0]]} held {seen[keys[0]]}" if word == "altered" else ""
             tally.first_shortfalls.append(f"{name}: {len(keys)} {word}, first {keys[0]}{detail}")
+    return missing
 
 
 if __name__ == "__main__":

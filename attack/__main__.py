@@ -1,0 +1,157 @@
+"""Plays the attack: `make attack`, `make attack ATTACK=short`, `python -m attack short --only storm --seed 7`."""
+
+import argparse
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from attack.measure import measure
+from attack.row import Figures, Row
+from attack.rows import ROWS, named
+from attack.show import Progress, markdown, table
+from attack.stage import SETTLES_WITHIN, Stage, Stopped
+
+SHORT_JOBS = 2
+
+
+def options(words: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="attack", description=__doc__)
+    parser.add_argument("form", nargs="?", default="long", help="long or short")
+    parser.add_argument("--only", action="append", metavar="ROW", help="play only this row; may be repeated")
+    parser.add_argument("--seed", action="append", type=int, metavar="N", help="play with this seed; may be repeated")
+    parser.add_argument("--jobs", type=int, metavar="N", help="rows played at a time (long 1, short 2)")
+    parser.add_argument("--settle", type=float, default=SETTLES_WITHIN, metavar="S", help="let it settle for so long")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON")
+    parser.add_argument("--markdown", action="store_true", help="print the table for a document")
+    parser.add_argument("--list", action="store_true", help="say which rows there are")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the files of every row in this folder")
+    chosen = parser.parse_args(words)
+    if chosen.form not in ("long", "short"):
+        parser.error(f"there is no form {chosen.form!r}; allowed are long, short")
+    if chosen.jobs is not None and not 1 <= chosen.jobs <= 8:
+        parser.error(f"--jobs {chosen.jobs} is not allowed; give 1 to 8")
+    names = [row.name for row in ROWS]
+    for name in chosen.only or ():
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            parser.error(
+                f"there is no row {name!r}" + (f"; did you mean {near[0]!r}?" if near else "") + " (--list names them)"
+            )
+    return chosen
+
+
+def chosen_rows(chosen: argparse.Namespace) -> list[tuple[Row, int]]:
+    """Give every row to play with its seed; one that was named is played whichever form it belongs to."""
+    short = chosen.form == "short"
+    if chosen.only:
+        rows = [row for name in chosen.only for row in named(name)]
+    else:
+        rows = [row for row in ROWS if (row.short if short else row.long)]
+    return [
+        (row, seed) for row in rows for seed in chosen.seed or range(1, 2 if short or chosen.only else 1 + row.seeds)
+    ]
+
+
+def play(row: Row, seed: int, folder: Path, halt: threading.Event, *, short: bool, settle_s: float) -> Figures:
+    """Play one row; one that could not be played falls short."""
+    began = time.monotonic()
+    folder.mkdir(parents=True)
+    stage: Stage | None = None
+    try:
+        stage = Stage(row, seed, folder, short=short, halt=halt, settle_s=settle_s)
+        row.play(stage)
+        figures = measure(stage)
+    except Stopped:
+        raise
+    except Exception as error:
+        figures = Figures(row=row.name, seed=seed, shortfalls=[f"could not be played: {error or type(error).__name__}"])
+        if stage is not None:
+            figures.notes, figures.rss_mb = stage.notes, stage.rss_mb
+            figures.shortfalls += stage.shortfalls
+    finally:
+        if stage is not None:
+            with contextlib.suppress(Exception):
+                stage.clear()
+    figures.took_s = round(time.monotonic() - began, 1)
+    return figures
+
+
+def attack(chosen: argparse.Namespace) -> list[Figures]:
+    """Play the chosen rows, some at a time, and give their figures in order."""
+    short = chosen.form == "short"
+    todo = chosen_rows(chosen)
+    halt = threading.Event()
+    root = chosen.keep or Path(tempfile.mkdtemp(prefix="gapless-attack-"))
+
+    def one(place: int, row: Row, seed: int, progress: Progress) -> Figures:
+        if halt.is_set():
+            raise Stopped
+        label = f"{row.name} (seed {seed})"
+        progress.begin(label)
+        folder = root / f"{place:03}-{row.name}-{seed}"
+        figures = play(row, seed, folder.resolve(), halt, short=short, settle_s=chosen.settle)
+        if not chosen.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        progress.end(label, figures)
+        return figures
+
+    with Progress(len(todo)) as progress, ThreadPoolExecutor(chosen.jobs or (SHORT_JOBS if short else 1)) as pool:
+        futures: list[Future[Figures]] = []
+        try:
+            futures = [pool.submit(one, place, row, seed, progress) for place, (row, seed) in enumerate(todo)]
+            while not all(future.done() for future in futures):
+                progress.tell()
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            halt.set()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=halt.is_set())
+            if not chosen.keep:
+                shutil.rmtree(root, ignore_errors=True)
+    return [future.result() for future in futures]
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(words: list[str]) -> int:
+    """Play and report; 0 only when no row falls short."""
+    chosen = options(words)
+    if chosen.list:
+        for row in ROWS:
+            forms = ", ".join(name for name, part in (("short", row.short), ("long", row.long)) if part)
+            print(f"{row.name:32} {forms:12} {row.about}")
+        return 0
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        found = attack(chosen)
+    except KeyboardInterrupt:
+        return 130
+    if chosen.json:
+        rows = [{**msgspec.to_builtins(figures), "whole": figures.whole} for figures in found]
+        print(msgspec.json.encode(rows).decode())
+    elif chosen.markdown:
+        print(markdown(found))
+    else:
+        Console(width=None if sys.stdout.isatty() else 200).print(table(found))
+        for figures in found:
+            for text in (*figures.shortfalls, *figures.notes):
+                print(f"{figures.row} (seed {figures.seed}): {text}")
+    return 0 if all(figures.whole for figures in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

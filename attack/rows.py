@@ -1,0 +1,152 @@
+"""The rows of the attack, in the order in which they are played."""
+
+from typing import Any
+
+from attack import plays
+from attack.row import Fault, Row
+
+DROPS: Fault = {"kind": "drop", "rate": 0.01}  # gives the repair something to do
+CUTS: Fault = {"kind": "disconnect", "every": 4.0}
+
+CONNECTION: tuple[Fault, ...] = (
+    {"kind": "disconnect", "every": 3.0},
+    {"kind": "reset", "every": 3.0},
+    {"kind": "half_open", "at": 1.0, "every": 12.0},
+    {"kind": "silent", "at": 1.0, "every": 8.0, "lasts": 0.5},
+    {"kind": "mute", "at": 1.0, "every": 8.0},
+    {"kind": "server_shutdown", "every": 4.0, "seconds": 1.5},
+    {"kind": "close_24h", "every": 5.0},
+)
+FRAMES: tuple[Fault, ...] = (
+    {"kind": "drop", "rate": 0.02},
+    {"kind": "double", "rate": 0.02},
+    {"kind": "reorder", "rate": 0.02, "places": 50},
+    {"kind": "malformed", "rate": 0.005},
+    {"kind": "delay", "every": 3.0, "seconds": 0.8},
+    {"kind": "late_close", "every": 3.0, "seconds": 4.0},
+    {"kind": "missing_close", "every": 3.0},
+)
+REQUESTS: tuple[Fault, ...] = (
+    {"kind": "http_429", "at": 1.0, "every": 5.0, "retry_after": 1.0},
+    {"kind": "http_418", "at": 2.0, "every": 12.0, "ban_seconds": 3.0},
+    {"kind": "http_5xx", "every": 2.0},
+    {"kind": "slow_rest", "every": 3.0, "seconds": 1.5},
+    {"kind": "page_split", "every": 2.0},
+    {"kind": "rest_lag", "at": 1.0, "every": 8.0, "lasts": 4.0, "seconds": 1.0},
+    {"kind": "clock_skew", "at": 1.0, "every": 6.0, "lasts": 4.0, "seconds": 3600.0},
+    {"kind": "slow_source", "at": 1.0, "every": 10.0, "lasts": 5.0, "seconds": 1.0},
+)
+PAGES: tuple[Fault, ...] = tuple(
+    {"kind": "wrong_page", "mode": mode, "at": 1.0 + place, "every": 4.0}
+    for place, mode in enumerate(("outside", "repeat", "other", "bars"))
+)
+ALL: tuple[Fault, ...] = tuple(
+    {**fault, "every": 4.0 * fault["every"]} if "every" in fault else {**fault, "rate": fault["rate"] / 2}
+    for fault in (*CONNECTION, *FRAMES, *REQUESTS, *PAGES)
+)
+REFUSED: tuple[Fault, ...] = ({"kind": "refuse_stream", "at": 1.0, "every": 4.0}, CUTS)
+
+
+def _kinds(*faults: Fault) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(fault["kind"] for fault in faults))
+
+
+def _alone(fault: Fault, *others: Fault, name: str = "", **more: Any) -> Row:
+    """One kind, with what has to happen so that it can strike at all."""
+    kind = fault["kind"]
+    about = f"{kind} alone" + (f", with {' and '.join(_kinds(*others))} so that it can strike" if others else "")
+    return Row(name=name or kind, about=about, play=plays.watched, faults=(fault, *others), kinds=(kind,), **more)
+
+
+def _together(name: str, about: str, *faults: Fault, **more: Any) -> Row:
+    return Row(name=name, about=about, play=plays.watched, faults=faults, **more)
+
+
+CHANGED_LIMIT: dict[str, Any] = {"instruments": 1, "speed": 400.0, "play": plays.limited}
+
+ROWS: tuple[Row, ...] = (
+    # the longest of the short form first, so that the others are played beside it
+    Row(
+        name="limit_far_below", about="the venue enforces an eighth of the limit that it announces",
+        faults=({"kind": "limit_change", "at": 0.0, "factor": 0.125, "lasts": 0},), kinds=("limit_change",),
+        short=True, **CHANGED_LIMIT,
+    ),
+    Row(
+        name="limit_halved", about="half the announced limit holds, without notice",
+        faults=({"kind": "limit_change", "at": 1.0, "lasts": 0},), kinds=("limit_change",), **CHANGED_LIMIT,
+    ),
+    Row(
+        name="limit_300", about="the venue announces and enforces 300, our table says 2,400",
+        limits={"weight_limit": 300}, **CHANGED_LIMIT,
+    ),
+    *(_alone(fault) for fault in CONNECTION),
+    _alone(*REFUSED),
+    *(_alone(fault) for fault in FRAMES),
+    *(_alone(fault, DROPS) for fault in REQUESTS),
+    _alone({"kind": "http_429", "at": 2.0, "retry_after": False}, DROPS, name="http_429_without_retry_after"),
+    _alone(
+        {"kind": "http_418", "at": 2.0, "ban_seconds": 8.0, "retry_after": False}, DROPS,
+        name="http_418_without_retry_after",
+    ),
+    *(_alone(fault, DROPS, FRAMES[-1], name=f"wrong_page_{fault['mode']}") for fault in PAGES),
+    _together("connections", "all faults of connections", *CONNECTION, *REFUSED, short=True),
+    _together("frames", "all faults of frames", *FRAMES, kinds=_kinds(*FRAMES[:5]), short=True),
+    _together("requests", "all faults of requests", *REQUESTS, DROPS, kinds=_kinds(*REQUESTS[:3]), short=True),
+    _together("pages", "wrong pages of all kinds", *PAGES, DROPS, FRAMES[-1], kinds=("wrong_page",), short=True),
+    Row(name="calm", about="the preset", play=plays.watched, faults="calm"),
+    Row(name="storm", about="the preset", play=plays.watched, faults="storm", short=True),
+    Row(
+        name="storm_on_spot", about="the preset, on spot", play=plays.watched, faults="storm", venue="binance-spot",
+        short=True,
+    ),
+    _together("everything", "all kinds of faults at once", *ALL, *REFUSED),
+    Row(name="killed", about="SIGKILL, again and again, in a storm", play=plays.killed, faults="storm", short=True),
+    Row(name="paused", about="SIGSTOP for 90 s (short: 10 s)", play=plays.paused, short=True, seeds=1),
+    Row(name="disk_full", about="no room for the store; then there is", play=plays.disk_full, speed=100.0, short=True),
+    Row(name="budget_disk_full", about="no room for budgets; then there is", play=plays.budget_full, short=True),
+    Row(name="slow_disk", about="every commit takes 0.4 s and more", play=plays.slow_disk, speed=100.0, short=True),
+    Row(
+        name="stalled_disk", about="no commit for 60 s (short: 8 s) at 5,000 messages/s", play=plays.stalled,
+        instruments=4, speed=330.0, short=True, seeds=1,
+    ),
+    Row(
+        name="rotations", about="10,000 forced rotations over at least 100 connections",
+        play=plays.rotated, instruments=50, speed=20.0, limits={"attempts": 1_000_000}, seeds=1,
+        sets=("venues.binance.streams_per_connection=1", "venues.binance.connects_per_5m=100000"),
+    ),
+    Row(
+        name="rotations_short", about="100 forced rotations over at least 6 connections",
+        play=plays.rotated, instruments=3, limits={"attempts": 1_000_000},
+        sets=("venues.binance.streams_per_connection=1", "venues.binance.connects_per_5m=100000"),
+        short=True, long=False,
+    ),
+    Row(
+        name="banned_in_repair", about="a 418 in the middle of a repair of many pages", play=plays.banned_in_repair,
+        speed=60.0, kinds=("http_418",), short=True,
+    ),
+    Row(
+        name="restarted_while_banned", about="the collector starts again and again while it is banned",
+        play=plays.restarted_while_banned, kinds=("http_418",), short=True,
+    ),
+    Row(
+        name="listed_and_delisted", about="a symbol is listed and collected, another is delisted",
+        play=plays.listed_and_delisted, kinds=("listing", "delisting"), short=True,
+    ),
+    Row(
+        name="unfillable", about="100 ids that no source has any more", play=plays.unfillable, instruments=2,
+        sets=("venues.binance.archive=false",), kinds=("forget",), permanent=True, short=True,
+    ),
+    Row(
+        name="forgotten", about="a hole that is older than what the venue answers for", play=plays.forgotten,
+        instruments=1, speed=60.0, sets=("venues.binance.archive=false",), kinds=("forget",), permanent=True,
+    ),
+    Row(
+        name="network_down", about="the venue hangs for 10 s (short: 4 s), dies and comes back in the same world",
+        play=plays.network_down, short=True,
+    ),
+)  # fmt: skip
+
+
+def named(name: str) -> list[Row]:
+    """Give the rows of a name."""
+    return [row for row in ROWS if row.name == name]

@@ -1,0 +1,87 @@
+"""What people see of an attack: progress while it is played, a table at the end."""
+
+import sys
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from attack.row import Figures
+
+COLUMNS = (
+    "row", "seed", "sent", "held", "missing", "doubled", "altered", "permanent", "longest hole", "repair s", "requests",
+    "bans caused", "while banned", "MB", "verdict",
+)  # fmt: skip
+
+
+def cells(figures: Figures) -> tuple[str, ...]:
+    """Write the figures of a row as the columns of the table."""
+    hole = f"{figures.longest_hole_ids:,} / {figures.longest_hole_s:.0f} s" if figures.longest_hole_ids else "-"
+    repair = f"{figures.repair_median_s:.2f} / {figures.repair_max_s:.1f}" if figures.repairs else "-"
+    return (
+        figures.row, str(figures.seed), f"{figures.sent:,}", f"{figures.held:,}", f"{figures.missing:,}",
+        f"{figures.doubled:,}", f"{figures.altered:,}", f"{figures.permanent:,}", hole, repair,
+        f"{figures.requests:,}", str(figures.bans_caused), str(figures.while_banned), f"{figures.rss_mb:.0f}",
+        "whole" if figures.whole else "FALLS SHORT",
+    )  # fmt: skip
+
+
+def table(found: list[Figures]) -> Table:
+    """Lay out all rows; a hole is ids / seconds of the market, repair is median / longest."""
+    shown = Table(title="The attack", title_justify="left")
+    for name in COLUMNS:
+        shown.add_column(name, justify="left" if name in ("row", "verdict") else "right", no_wrap=name == "row")
+    for figures in found:
+        shown.add_row(*cells(figures), style=None if figures.whole else "bold red")
+    return shown
+
+
+def markdown(found: list[Figures]) -> str:
+    """Write the table for a document."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 2) + "---|"]
+    lines += ["| " + " | ".join(cells(figures)) + " |" for figures in found]
+    return "\n".join(lines)
+
+
+class Progress:
+    """Says which rows are played and for how long; a live line on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True)
+        self._total = total
+        self._done = 0
+        self._running: dict[str, float] = {}
+        self._live: Status | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = self._console.status("starting")
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.__exit__(None, None, None)
+
+    def begin(self, name: str) -> None:
+        """A row begins."""
+        self._running[name] = time.monotonic()
+        if not self._live:
+            print(f"attack: {name} ...", file=sys.stderr, flush=True)
+
+    def tell(self) -> None:
+        """Show how long the rows that are played have taken."""
+        if self._live:
+            now = time.monotonic()
+            rows = ", ".join(f"{name} {now - since:.0f} s" for name, since in list(self._running.items()))
+            self._live.update(f"{self._done} of {self._total} rows; playing {rows}")
+
+    def end(self, name: str, figures: Figures) -> None:
+        """A row is over."""
+        self._done += 1
+        self._running.pop(name, None)
+        said = f"{name}: {'whole' if figures.whole else 'FALLS SHORT: ' + '; '.join(figures.shortfalls)}"
+        line = f"attack: [{self._done}/{self._total}] {said}, {figures.took_s:.0f} s"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
