@@ -173,6 +173,26 @@ def test_a_venue_that_cannot_be_reached_is_one_sentence_and_a_report(
     assert "127.0.0.1" not in report.read_text()
 
 
+def test_while_banned_no_request_leaves_whoever_asks(tmp_path: Path) -> None:
+    rest = []
+    with living(sim := Sim(tmp_path, "--instruments", "1", "--faults", str(banning(tmp_path)))):
+        for asked in ("banned this address", "may not be asked for another"):
+            with living(visit := doctor(tmp_path, sim, "--minutes", "0", "--listen", "1")):
+                assert visit.ended() == 3
+                assert asked in visit.sentence()
+            report = json.loads((tmp_path / "report.json").read_text())
+            assert (report["ended"], by_name(report)["budget"]["verdict"]) == ("unreachable", "failed")
+            rest.append(sim.state()["rest"])
+    assert rest[0] == rest[1]
+    assert (rest[1]["bans"], rest[1]["while_banned"]) == (1, 0)
+
+
+def banning(folder: Path) -> Path:
+    faults = folder / "faults.toml"
+    faults.write_text('[[fault]]\nkind = "http_418"\nat = 0.0\nban_seconds = 600\n')
+    return faults
+
+
 def test_an_interrupted_visit_leaves_what_it_found(tmp_path: Path) -> None:
     sim = Sim(tmp_path, "--speed", "10", "--instruments", "2")
     with living(sim, visit := doctor(tmp_path, sim, "--minutes", "60", "--listen", "1")):

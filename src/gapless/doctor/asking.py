@@ -1,8 +1,11 @@
 """Asks a venue as the collector does, within the budget of the machine, and remembers how each reply came."""
 
+from urllib.parse import urlsplit
+
 from msgspec import Struct
 
-from gapless.budget.host import Ceiling
+from gapless.budget.priority import Priority
+from gapless.budget.state import Ceiling
 from gapless.collect.rest import RestClient
 from gapless.errors import Banned, CouldNot, Throttled, Unavailable
 from gapless.model import SECOND
@@ -71,7 +74,7 @@ class Asking:
         for left in range(_TRIES - 1, -1, -1):
             self._mind_blocks(request)
             try:
-                return await self._client.get(request, patient=False)
+                return await self._client.get(request, patient=False, priority=Priority.BACKFILL)
             except Banned:
                 raise
             except (Unavailable, Throttled):
@@ -80,8 +83,8 @@ class Asking:
         raise AssertionError("a try ends with a reply or an error")
 
     def _mind_blocks(self, request: Request) -> None:
-        now = self.clock.wall()
-        for host, state in self._client.states().items():
-            if f"//{host}/" in request.url and state.blocked_until - now > _BEARABLE:
-                seconds = (state.blocked_until - now) / SECOND
-                raise Blocked(f"{host} may not be asked for another {seconds:.0f} s: {state.reason}")
+        left = self._client.blocked_for(request.url)
+        if left > _BEARABLE:
+            host = urlsplit(request.url).netloc
+            reason = self._client.states()[host].reason
+            raise Blocked(f"{host} may not be asked for another {left / SECOND:.0f} s: {reason}")
