@@ -122,7 +122,10 @@ def test_a_lease_written_under_a_clock_that_was_set_back_holds_nobody() -> None:
     assert leave(ahead, T0).probe == T0 + LEASE
 
 
-@pytest.mark.parametrize(("venue_s", "wait_s"), [(None, 40), (20, 40), (50, 40), (5, 55), (0, 60), (59, 40)])
+@pytest.mark.parametrize(
+    ("venue_s", "wait_s"),
+    [(None, 40), (20, 40), (50, 40), (5, 55), (0, 60), (59, 40), (3_600, 60), (3_620, 40), (-90_000, 40)],
+)
 def test_a_refusal_without_a_time_lasts_until_the_window_turned_by_our_clock_and_by_the_venues(
     venue_s: int | None, wait_s: int
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gapless.budget.state import HostState, window_end
-from gapless.model import MINUTE, MS, SECOND
+from gapless.model import HOUR, MINUTE, MS, SECOND
 
 FAILURES = 3
 """Failures in a row, of whichever process, that open the circuit."""
@@ -114,6 +114,12 @@ def abandoned(state: HostState, probe: int) -> HostState:
 
 
 def turned(now: int, venue_now: int | None) -> int:
-    """Give when the current window is over by our clock and by the venue's."""
+    """Give when the current window is over by our clock and by the venue's.
+
+    A clock that is an hour or more off is off by whole hours, which moves no minute, or is that of a market that is
+    played again.
+    """
     mine = window_end(now)
-    return mine if venue_now is None else max(mine, now + window_end(venue_now) - venue_now)
+    if venue_now is None or abs(venue_now - now) >= HOUR:
+        return mine
+    return max(mine, now + window_end(venue_now) - venue_now)
