@@ -30,6 +30,17 @@ def killed(stage: Stage) -> None:
     watched(stage)
 
 
+def restarted(stage: Stage) -> None:
+    """The script strikes what is asked at a start: the collector is started again while it does."""
+    stage.collect()
+    stage.play(1.5, 3)
+    for _ in range(int(stage.length(1, 4))):
+        stage.kill()
+        stage.collect()
+        stage.play(3, 6)
+    stage.end()
+
+
 def paused(stage: Stage) -> None:
     """SIGSTOP: the process stands still while its sockets fill, and then goes on as if nothing had been."""
     stage.collect()
