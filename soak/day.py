@@ -305,6 +305,7 @@ class Day:
             "most_mb": max((value for _, value in self._memory), default=None),
             "slope_mb_per_hour": round(line.slope, 3) if line else None,
             "slope_error": round(line.error, 3) if line else None,
+            "slope_mb_per_market_hour": round(line.slope / self.plan.speed, 3) if line else None,
         }
 
     async def _end(self) -> None:

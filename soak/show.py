@@ -52,7 +52,8 @@ def summary(outcome: Outcome) -> str:
         "from due to seen in the store, looked for every 50 ms",
         f"memory    {memory.get('slope_mb_per_hour')} MB an hour (give or take {memory.get('slope_error')}) over "
         f"{memory.get('measured_s')} s after a warm-up of {memory.get('warm_up_s')} s; {memory.get('first_mb')} to "
-        f"{memory.get('last_mb')} MB, most {memory.get('most_mb')}",
+        f"{memory.get('last_mb')} MB, most {memory.get('most_mb')}; "
+        f"{memory.get('slope_mb_per_market_hour')} MB a market hour",
         f"process   {outcome.handles[0]} to {outcome.handles[1]} file handles, {outcome.threads[0]} to "
         f"{outcome.threads[1]} threads; store {outcome.store / 1e6:,.1f} MB",
         f"rotation  {outcome.rotations}",

@@ -53,7 +53,8 @@ def kinds(venue: Venue, hosts: Hosts, one: Instrument, seq: int | None, fill: in
     def count(body: bytes) -> int:
         return len(history.bars(body, bars))
 
-    until, full = now // MINUTE * MINUTE, venue.limits.page_bars * MINUTE
+    # The minute that has just ended may still be missing by REST.
+    until, full = (now // MINUTE - 1) * MINUTE, venue.limits.page_bars * MINUTE
     found = [
         Kind("time", history.time_request(hosts), lambda body: history.time(body) and 1),
         Kind("instruments", history.instruments_request(hosts), lambda body: len(history.instruments(body))),

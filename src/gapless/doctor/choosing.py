@@ -37,7 +37,8 @@ async def choose(asked: list[str] | int, listed: list[Instrument], listening: Li
     if not trading:
         raise BadInput(f"{venue.name} lists no instrument that trades")
     if isinstance(asked, list):
-        return Chosen(named(asked, listed, venue), trading[-1], "named")
+        chosen = named(asked, listed, venue)
+        return Chosen(chosen, chosen[0], "named")
     quotes = [one.quote for one in trading]
     usual = max(dict.fromkeys(quotes), key=quotes.count)
     pool = sorted((one for one in trading if one.quote == usual), key=lambda one: one.listed or 0)
