@@ -62,7 +62,9 @@ def test_an_honest_venue_passes_every_check(
     assert checks["join"]["figures"][f"{market}:BTCUSDT agg"]["compared"] > 100
     if minutes:
         candles = checks["candles"]["figures"]
-        assert candles["minutes"] == candles["bars_equal"] == candles["folds_equal"] + candles["folds_border"] == 4
+        folds = [candles[f"folds_{how}"] for how in ("equal", "counted", "border")]
+        assert candles["minutes"] == candles["bars_equal"] == sum(folds) == 4
+        assert candles["differences"] == []
         assert sum(candles["proofs"].values()) == 4
         assert checks["audit"]["figures"]["held"] > 100
     assert report["ended"] == "complete"

@@ -16,7 +16,7 @@ from gapless.doctor.check import Check
 from gapless.engine import Engine
 from gapless.errors import CouldNot
 from gapless.log import Log
-from gapless.model import MINUTE, VALUES, Bar, Instrument, Origin, Tape, iso
+from gapless.model import MINUTE, VALUES, Bar, Candle, Instrument, MinuteFold, Origin, Tape, iso
 from gapless.query.audit import audit
 from gapless.store.sqlite import SqliteStore
 from gapless.venues.spec import Hosts
@@ -42,10 +42,15 @@ class Minutes(Struct, frozen=True):
 
 
 class Tally(Struct):
-    """How the minutes of all instruments compare."""
+    """How the minutes of all instruments compare.
+
+    Of the folds that are not equal, `folds_counted` differ in the count of executions alone, because aggregates span
+    ids that were spent without one, and `folds_border` by an aggregate across the border of the minute.
+    """
 
     minutes: int = 0
     folds_equal: int = 0
+    folds_counted: int = 0
     folds_border: int = 0
     bars_equal: int = 0
     proofs: dict[str, int] = field(default_factory=dict)
@@ -164,21 +169,20 @@ def _compare(store: SqliteStore, one: Instrument, official: dict[int, Bar], done
         same = fold is not None and _values(fold.bar) == _values(bar)
         if same or (fold is None and not bar.trades and not bar.volume):
             tally.folds_equal += 1
-        elif stored and _explained(store, tape, stored, fold.bar if fold else None, fold.last_seq if fold else None):
-            tally.folds_border += 1
+        elif stored and fold and (why := _explained(store, tape, stored, fold)) is not Verdict.DIFFERENT:
+            tally.folds_border += why is Verdict.BORDER
+            tally.folds_counted += why is Verdict.EQUAL
         else:
             tally.differences.append(f"{where}: fold {_difference(fold.bar if fold else None, bar)}")
 
 
-def _explained(store: SqliteStore, tape: Tape, stored: Any, fold: Bar | None, last: int | None) -> bool:
-    """Say whether an aggregate on the border of the minute explains the difference exactly."""
-    if tape.kind != "agg" or fold is None or last is None:
-        return False
-    rows = store.trades(tape.id, last, last)
-    first = store.fold(tape.id, stored.start)
-    before = store.trade_before(tape.id, first.first_seq) if first else None
-    bar = Bar(*astuple(stored)[:12])
-    return compare(bar, fold, before=before, last=rows[0] if rows else None) is not Verdict.DIFFERENT
+def _explained(store: SqliteStore, tape: Tape, stored: Candle, fold: MinuteFold) -> Verdict:
+    """Say whether the difference is an aggregate on the border of the minute, or ids spent within aggregates."""
+    if tape.kind != "agg":
+        return Verdict.DIFFERENT
+    before = store.trade_before(tape.id, fold.first_seq)
+    last = store.trade_before(tape.id, fold.last_seq + 1)
+    return compare(Bar(*astuple(stored)[:12]), fold.bar, before=before, last=last)
 
 
 def _values(bar: Any) -> tuple[Any, ...]:
@@ -212,13 +216,14 @@ def _audited(store: SqliteStore, done: Minutes) -> Check:
 
 def _bars(tally: Tally) -> Check:
     figures = {
-        "minutes": tally.minutes, "folds_equal": tally.folds_equal, "folds_border": tally.folds_border,
-        "bars_equal": tally.bars_equal, "proofs": tally.proofs, "differences": tally.differences[:_SHOWN],
+        "minutes": tally.minutes, "bars_equal": tally.bars_equal, "folds_equal": tally.folds_equal,
+        "folds_counted": tally.folds_counted, "folds_border": tally.folds_border,
+        "proofs": tally.proofs, "differences": tally.differences[:_SHOWN],
     }  # fmt: skip
     proofs = ", ".join(f"{count} {name}" for name, count in tally.proofs.items())
-    border = f" ({tally.folds_border} more but for an aggregate on their border)" if tally.folds_border else ""
     sentence = (
-        f"of {tally.minutes} minutes our own fold equals the venue's bar in {tally.folds_equal}{border}, "
-        f"the stored bar in {tally.bars_equal}; {proofs}"
+        f"of {tally.minutes} minutes the stored bar equals the venue's in {tally.bars_equal}, our own fold in "
+        f"{tally.folds_equal}, in {tally.folds_counted} but for the count where ids were spent without a trade, in "
+        f"{tally.folds_border} but for an aggregate on their border; {proofs}"
     )
     return Check("candles", "differs" if tally.differences or not tally.minutes else "ok", sentence, figures)
