@@ -191,7 +191,7 @@ class Session:
     def limit(self, subscription: Subscription) -> int:
         """Give how long a stream may be silent at its own rate, ns."""
         watch = self._watch
-        if subscription.phase is Subscribed.CONFIRMED:
+        if not subscription.events:
             return watch.first_data
         return min(max(watch.idle, int(subscription.rate.mean * watch.idle_factor)), watch.idle_most)
 
