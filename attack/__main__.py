@@ -21,7 +21,7 @@ from attack.rows import ROWS, named
 from attack.show import Progress, markdown, table
 from attack.stage import SETTLES_WITHIN, Stage, Stopped
 
-SHORT_JOBS = 2
+SHORT_JOBS = 3
 
 
 def options(words: list[str]) -> argparse.Namespace:
@@ -30,7 +30,7 @@ def options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("form", nargs="?", default="long", help="long or short")
     parser.add_argument("--only", action="append", metavar="ROW", help="play only this row; may be repeated")
     parser.add_argument("--seed", action="append", type=int, metavar="N", help="play with this seed; may be repeated")
-    parser.add_argument("--jobs", type=int, metavar="N", help="rows played at a time (long 1, short 2)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="rows played at a time (long 1, short 3)")
     parser.add_argument("--settle", type=float, default=SETTLES_WITHIN, metavar="S", help="let it settle for so long")
     parser.add_argument("--json", action="store_true", help="print every figure as JSON")
     parser.add_argument("--markdown", action="store_true", help="print the table for a document")

@@ -24,7 +24,8 @@ def measure(stage: Stage) -> Figures:
     figures = Figures(
         row=stage.row.name, seed=stage.seed, sent=sum(tally["sent"].values()), held=sum(tally["held"].values()),
         missing=tally["missing"], doubled=tally["duplicated"], altered=tally["altered"],
-        while_banned=stage.while_banned, rss_mb=round(stage.rss_mb, 1), faults=stage.faults, notes=stage.notes,
+        settled_s=stage.settled_s, while_banned=stage.while_banned,
+        rss_mb=round(stage.rss_mb, 1), faults=stage.faults, notes=stage.notes,
     )  # fmt: skip
     _journal(stage.sim.journal, figures)
     _gaps(stage.store, figures)

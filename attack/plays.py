@@ -194,6 +194,7 @@ def stalled(stage: Stage) -> None:
     stage.notes.append(f"stalled {seconds:.0f} s, {rate:,.0f} frames/s read, {stage.run.rss_mb - resident:+.0f} MB")
     stage.play(3, 10)
     stage.end()
+    stage.notes.append(f"{stage.cut} connections cut by the venue because they were not read")
 
 
 def banned_in_repair(stage: Stage) -> None:

@@ -52,6 +52,7 @@ class Figures(Struct, kw_only=True):
     repairs: int = 0
     repair_median_s: float = 0.0
     repair_max_s: float = 0.0
+    settled_s: float = 0.0
     requests: int = 0
     bans: int = 0
     bans_caused: int = 0

@@ -30,7 +30,10 @@ def cells(figures: Figures) -> tuple[str, ...]:
 
 def table(found: list[Figures]) -> Table:
     """Lay out all rows; a hole is ids / seconds of the market, repair is median / longest."""
-    shown = Table(title="The attack", title_justify="left")
+    shown = Table(
+        title="The attack", title_justify="left", caption_justify="left",
+        caption="longest hole: ids / seconds of the market; repair: median / longest, in seconds; MB: most memory held",
+    )  # fmt: skip
     for name in COLUMNS:
         shown.add_column(name, justify="left" if name in ("row", "verdict") else "right", no_wrap=name == "row")
     for figures in found:

@@ -34,6 +34,8 @@ class Stage:
         self.rng = random.Random(seed)
         self.while_banned = 0
         self.rss_mb = 0.0
+        self.settled_s = 0.0
+        self.cut = 0  # connections that the simulator ended because the collector did not read
         self.notes: list[str] = []
         self.shortfalls: list[str] = []
         self.lost: dict[str, list[tuple[int, int]]] = {}  # what was made unfillable on purpose
@@ -161,6 +163,7 @@ class Stage:
         """Keep what the simulator counted, before it is killed."""
         state = self.venue_state()
         self.while_banned += state["rest"]["while_banned"]
+        self.cut += state["slow_consumers"]
         for kind, count in state["faults"].items():
             self.faults[kind] = self.faults.get(kind, 0) + count
 
@@ -171,7 +174,7 @@ class Stage:
         self.sim.finish()
         began = time.monotonic()
         told = ask(self.run.api + "/api/v1/settle", {}, timeout=self.settle_s)
-        self.notes.append(f"settled in {time.monotonic() - began:.1f} s")
+        self.settled_s = round(time.monotonic() - began, 1)
         self.require(told is not None, f"did not settle within {self.settle_s:.0f} s")
         self.note_venue()
         status = self.part()

@@ -68,7 +68,7 @@ class Tampered:
         self.store = folder / "held.db"
         self.stage: Any = SimpleNamespace(
             folder=folder, store=self.store, sim=SimpleNamespace(journal=self.journal), row=stage.row, seed=1,
-            while_banned=0, rss_mb=stage.rss_mb, faults={}, notes=[], shortfalls=[], lost={},
+            settled_s=0.0, while_banned=0, rss_mb=stage.rss_mb, faults={}, notes=[], shortfalls=[], lost={},
         )  # fmt: skip
 
     def sql(self, *statements: str) -> None:
