@@ -9,8 +9,8 @@ from desk import Desk
 from manual import EPOCH
 from tiny_market import AGG, BARS, ID, TinyMarket
 
-from gapless.collect.pipeline import VenueClock
-from gapless.model import DAY, MINUTE, MS, SECOND, Evidence, Origin, Proof, State, Trade
+from gapless.collect.venue_clock import VenueClock
+from gapless.model import DAY, HOUR, MINUTE, MS, SECOND, Evidence, Origin, Proof, State, Trade
 from gapless.venues.registry import venue
 
 BINANCE = venue("binance")
@@ -250,6 +250,20 @@ def test_the_venues_clock_is_asked_for_no_sooner_because_the_answer_is_late() ->
     clock.saw(EPOCH, SECOND)
     clock.asked(30 * SECOND)
     assert (clock.silent_since, clock.now(31 * SECOND)) == (30 * SECOND, EPOCH + 2 * SECOND)
+
+
+def test_one_wrong_answer_about_the_time_does_not_outweigh_the_events() -> None:
+    clock = VenueClock()
+    clock.told(EPOCH + HOUR, SECOND)
+    assert clock.now(SECOND) == EPOCH + HOUR  # nothing better is known
+    clock.saw(EPOCH, 2 * SECOND)
+    assert clock.now(2 * SECOND) == EPOCH
+    clock.told(EPOCH + HOUR, 3 * SECOND)
+    assert clock.now(4 * SECOND) == EPOCH + 2 * SECOND
+    clock.told(EPOCH + MINUTE, 5 * SECOND)
+    assert clock.now(5 * SECOND) == EPOCH + MINUTE
+    clock.told(EPOCH + HOUR, 6 * SECOND)
+    assert clock.now(40 * SECOND) == EPOCH + HOUR + 2 * SECOND  # the streams have been silent for long
 
 
 def test_what_is_taken_for_a_commit_is_not_pending_any_more() -> None:

@@ -20,6 +20,7 @@ from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, life_of
 from gapless.collect.shards import laid
+from gapless.collect.venue_clock import QUIET
 from gapless.collect.watchdog import Watchdog
 from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
@@ -31,7 +32,6 @@ from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
 
 _TICK = SECOND // 10
-_QUIET = 20 * SECOND  # without any event for this long, the venue is asked for its time
 _TRIES = 4  # at a venue that does not answer while its instruments are not known
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
 _AT_ONCE = 32  # rotations under way at a time
@@ -284,7 +284,7 @@ class Collector:
                 mono = self._clock.monotonic()
                 self._watch_clock(mono)
                 self.pipeline.ticked(mono)
-                if mono - self.pipeline.clock.silent_since > _QUIET and not self._asking_time:
+                if mono - self.pipeline.clock.silent_since > QUIET and not self._asking_time:
                     self._asking_time = True
                     group.create_task(self._read_clock(), name=f"{self.venue.name}/clock")
                 await self._clock.sleep(_TICK)
@@ -305,7 +305,7 @@ class Collector:
             self._outside.note("time_refused", self.venue.name, reason=str(trouble))
             return None
         else:
-            self.pipeline.clock.saw(time, self._clock.monotonic())
+            self.pipeline.clock.told(time, self._clock.monotonic())
             return time
         finally:
             self.pipeline.clock.asked(self._clock.monotonic())

@@ -8,6 +8,7 @@ import msgspec
 from gapless.collect.books import scale_of
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
+from gapless.collect.venue_clock import VenueClock
 from gapless.derive.judge import LATENESS
 from gapless.errors import BadNumber
 from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
@@ -18,7 +19,6 @@ from gapless.venues.spec import Stream, Venue
 
 _BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later it is read by REST
 _BLAMED = 10 * SECOND  # a hole seen this soon after a connection broke comes of that
-_EXTRAPOLATE = 2 * SECOND  # how far beyond the last event the venue's clock is believed to have run
 
 # A number of too many digits, or an event of another kind than its stream's.
 _MISFITS = (BadNumber, AttributeError, TypeError)
@@ -328,32 +328,3 @@ class Pipeline:
         elif mono - since > _BLAMED or not since:
             cause = "jump"
         self.pending.gap(track.tape, Gap(tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause=cause))
-
-
-class VenueClock:
-    """The venue's time as its events tell it; between events it runs on for at most two seconds."""
-
-    def __init__(self) -> None:
-        self._time = 0
-        self._mono = 0
-        self._asked = 0
-
-    def saw(self, time: int, mono: int) -> None:
-        """Learn a time of the venue's, ns UTC, at a monotonic ns of ours."""
-        if time > self._time:
-            self._time, self._mono = time, mono
-
-    def asked(self, mono: int) -> None:
-        """Learn that the venue was asked for its time, whatever it said."""
-        self._asked = mono
-
-    def now(self, mono: int) -> int:
-        """Give the venue's time, ns UTC; 0 while nothing is known."""
-        if not self._time:
-            return 0
-        return self._time + min(max(mono - self._mono, 0), _EXTRAPOLATE)
-
-    @property
-    def silent_since(self) -> int:
-        """The monotonic ns of the last event, or of the last question for the time."""
-        return max(self._mono, self._asked)

@@ -325,7 +325,7 @@ class Repair:
         except msgspec.DecodeError as error:
             self._filling.rejected(track, "rest", f"it cannot be read: {error}")
             return False
-        self._pipeline.clock.saw(time, self._clock.monotonic())
+        self._pipeline.clock.told(time, self._clock.monotonic())
         known, track.shown_fill = track.shown_fill, fill
         if track.newest_fill >= fill:
             return False
