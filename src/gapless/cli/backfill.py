@@ -16,7 +16,8 @@ def backfill(
     end: End = None,
     timeframes: Annotated[str | None, typer.Option("--timeframes", help="With --bars: 5m,15m.")] = None,
     bars: Annotated[int | None, typer.Option("--bars", min=1, help="That many newest bars of each timeframe.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Print what it would cost and end; asks nobody.")] = False,
+    trades: Annotated[bool, typer.Option("--trades", help="Trades instead of candles.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print cost, time and sources and end; asks nobody.")] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Spend quota points without asking (no venue has them yet).")
     ] = False,
@@ -24,7 +25,7 @@ def backfill(
     sets: Sets = None,
     json: AsJson = False,
 ) -> int:
-    """Fetch candles of the past by REST, only what is not held; never asks twice for what it holds."""
+    """Fetch candles or trades of the past from the cheapest source, only what is not held; never the same twice."""
     import asyncio
     import time
 
@@ -40,9 +41,11 @@ def backfill(
         raise BadInput("name a range with --start (and --end), or --timeframes and --bars")
     now = time.time_ns()
     until = until or now
+    if trades and bars is not None:
+        raise BadInput("--trades goes with --start (and --end), not with --timeframes and --bars")
     if bars and timeframes:
         longest = max(parse_timeframe(text).length for text in timeframes.split(","))
         begin = until - bars * longest
     assert begin is not None
-    asked = Asked(ids=ids, start=begin, end=min(until, now), plan_only=plan, yes=yes, json=json)
+    asked = Asked(ids=ids, start=begin, end=min(until, now), trades=trades, plan_only=plan, yes=yes, json=json)
     return asyncio.run(run(asked, store, list(sets or ())))

@@ -112,6 +112,16 @@ class Sources:
         except (msgspec.DecodeError, BadNumber) as error:
             raise Wrong(f"it cannot be read: {error}") from error
 
+    async def first_trade(self, tape: Tape, start: int, end: int, priority: Priority) -> int | None:
+        """Ask for the id of the first trade in [start, end), ns UTC; None where there is none."""
+        request = self._venue.history.trade_at_request(self._hosts, tape, start)
+        if request is None:
+            raise Later(f"the trades of {tape.name} cannot be found by time")
+        rows = self._page(await self.get(request, priority), tape).rows
+        if rows and rows[0].time < start:
+            raise Wrong(f"asked from {iso(start)} it begins at {iso(rows[0].time)}")
+        return rows[0].seq if rows and rows[0].time < end else None
+
     async def rest_bars(self, tape: Tape, start: int, end: int, priority: Priority) -> Found:
         """Ask for the bars that begin in [start, end), ns UTC; the last one may still be forming."""
         request = self.bars_request(tape, start, end)
@@ -151,7 +161,7 @@ class Sources:
         return Found(lacks=[(ask.first, ask.last)])
 
     def _of_file(self, ask: Ask, rows: list[Trade], *, skipped: bool) -> Found:
-        rows = list({row.seq: row for row in rows}.values())  # the venue's files are known to repeat rows
+        rows = _once(rows)
         if wrong := wrong_trades(rows, ask.first, by_id=True, before=ask.before, after=ask.after):
             raise Wrong(wrong)
         if self.strict(ask.tape):
@@ -160,6 +170,16 @@ class Sources:
         begin = rows[0].seq if skipped else ask.first
         lacks = [(ask.first, begin - 1)] if begin > ask.first else []
         return Found(trades=rows, vouched=[(begin, rows[-1].seq)], lacks=lacks)
+
+    async def day_of_trades(self, tape: Tape, day: int) -> list[Trade]:
+        """Read the file of a UTC day (its start in ns)."""
+        file = await self._file(tape, day)
+        if file is None:
+            raise Later(f"there is no file of {iso(day)[:10]}")
+        rows = _once(file.trades)
+        if wrong := wrong_trades(rows, 0, by_id=False):
+            raise Wrong(wrong)
+        return rows
 
     async def archive_bars(self, tape: Tape, first: int, last: int) -> Found:
         """Read from the file of the day that minute `first` lies in what it has up to minute `last`."""
@@ -191,3 +211,8 @@ def _symbol(tape: Tape) -> str:
 
 def _day(time: int) -> int:
     return time - time % DAY
+
+
+def _once(rows: list[Trade]) -> list[Trade]:
+    """Take what comes again out: the venue's files are known to repeat rows."""
+    return list({row.seq: row for row in rows}.values())

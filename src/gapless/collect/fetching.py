@@ -1,0 +1,257 @@
+"""Fetches what a backfill planned: part by part, committed as it comes, never what is held."""
+
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from msgspec import Struct, field
+
+from gapless.budget.priority import Priority
+from gapless.collect.backfill import BACKFILLED, BackfillPlan, Share
+from gapless.collect.sources import Ask, Found, Later, Sources, Wrong
+from gapless.derive.settle import Commit, Vouched, settle
+from gapless.errors import BadFile, Refused, Unavailable
+from gapless.model import DAY, MINUTE, SECOND, Evidence, Tape, Trade, iso
+from gapless.ports import Clock, TapeStore
+from gapless.tape.coverage import Range, without
+from gapless.tape.page import Mark, bar_runs, runs
+from gapless.venues.spec import Venue
+
+_FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes
+_CHUNK = 2_000  # rows a commit: about 50 ms, so that a collector beside us does not wait
+_TRIES = 3  # wrong pages in a row
+_END = 2**62
+
+Progress = Callable[[float, float], None]
+"""Takes what is done and what is to be done, both in seconds of the plan."""
+
+
+class Fetched(Struct):
+    """What came: minutes of bars, trades, and how many rows each source gave.
+
+    `missing` counts minutes that could not be had, and `troubles` says why.
+    """
+
+    minutes: int = 0
+    trades: int = 0
+    sources: dict[str, int] = field(default_factory=dict)
+    rejected: int = 0
+    missing: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+class Fetching:
+    """Spends a plan. `now` is the venue's time, ns UTC."""
+
+    def __init__(
+        self, store: TapeStore, venue: Venue, sources: Sources, clock: Clock, *, now: int, progress: Progress
+    ) -> None:
+        self.done = Fetched()
+        self._store = store
+        self._venue = venue
+        self._sources = sources
+        self._clock = clock
+        self._now = now
+        self._progress = progress
+        self._passed = 0.0
+        self._total = 0.0
+
+    async def run(self, planned: BackfillPlan) -> Fetched:
+        """Fetch what was planned. What was committed stays when this is cancelled, or REST answers no more."""
+        self._total = sum(share.seconds for work in planned.work for share in work.shares)
+        for work in planned.work:
+            tape = self._store.open_tape(work.instrument, work.kind)
+            for share in work.shares:
+                try:
+                    await (self._bars(tape, share) if work.kind == "bars" else self._trades(tape, share))
+                except (Refused, BadFile, Later, Wrong) as trouble:
+                    self.done.troubles.append(f"{work.instrument} {work.kind}: {trouble}")
+                    if work.kind != "bars":
+                        self.done.missing += (share.end - share.start) // MINUTE
+                self._passed += share.seconds
+                self._progress(self._passed, self._total)
+        return self.done
+
+    def _count(self, source: str, rows: int) -> None:
+        self.done.sources[source] = self.done.sources.get(source, 0) + rows
+
+    def _commit(self, tape: Tape) -> Commit:
+        primary = next((t for t in self._store.tapes(tape.instrument) if t.kind != "bars"), None)
+        return Commit(
+            now=self._now,
+            known_at=self._clock.wall(),
+            cause="backfill",
+            primary={tape.instrument: primary} if primary else {},
+        )
+
+    def _write(self, commit: Commit) -> None:
+        self._store.commit(partial(settle, commit=commit))
+
+    # Bars
+
+    async def _bars(self, tape: Tape, share: Share) -> None:
+        """Fetch the bars of a part; a file that is not to be had is made up for by REST."""
+        evidence, source = Evidence.REST, "rest"
+        if share.source == "archive":
+            try:
+                pages = [await self._sources.archive_bars(tape, *ids) for ids in share.ids or ()]
+                evidence, source = Evidence.ARCHIVE, "archive"
+            except (Later, Unavailable, BadFile, Wrong):
+                pages = await self._rest_bars(tape, share)
+        else:
+            pages = await self._rest_bars(tape, share)
+        for page in pages:
+            bars = [bar for bar in page.bars if bar.start + MINUTE + _FINAL_AFTER <= self._now]
+            for run in bar_runs(bars):
+                ids = run[0].start // MINUTE, run[-1].start // MINUTE
+                commit = self._commit(tape)
+                commit.bars = [(tape.instrument, run)]
+                commit.vouched = [Vouched(tape, *ids, evidence)]
+                commit.wanted = [(tape, *ids)]
+                self._write(commit)
+            self.done.minutes += len(bars)
+            self._count(source, len(bars))
+
+    async def _rest_bars(self, tape: Tape, share: Share) -> list[Found]:
+        size = self._venue.limits.page_bars
+        found = []
+        for first, last in share.ids or ():
+            for at in range(first, last + 1, size):
+                end = min(at + size - 1, last)
+                ask = partial(self._sources.rest_bars, tape, at * MINUTE, (end + 1) * MINUTE, Priority.BACKFILL)
+                found.append(await self._surely(ask))
+        return found
+
+    async def _surely(self, ask: Callable[[], Awaitable[Found]]) -> Found:
+        """Ask again where a page cannot be right."""
+        for turn in range(1, _TRIES + 1):
+            try:
+                return await ask()
+            except Wrong:
+                self.done.rejected += 1
+                if turn == _TRIES:
+                    raise
+        raise AssertionError
+
+    # Trades
+
+    async def _trades(self, tape: Tape, share: Share) -> None:
+        if share.source is None:
+            raise Later(f"nobody has the trades from {iso(share.start)} to {iso(share.end)} (yet)")
+        if share.source == "archive":
+            try:
+                await self._archive_trades(tape, share)
+                return
+            except (Later, Unavailable, BadFile, Wrong) as trouble:
+                if not self._in_window(share):
+                    raise Later(str(trouble)) from trouble
+        await self._rest_trades(tape, share)
+
+    def _in_window(self, share: Share) -> bool:
+        window = self._venue.limits.recent_trades_window
+        return window is None or share.start >= self._now - window
+
+    async def _archive_trades(self, tape: Tape, share: Share) -> None:
+        day = share.start - share.start % DAY
+        rows = await self._sources.day_of_trades(tape, day)
+        inside = [index for index, row in enumerate(rows) if share.start <= row.time < share.end]
+        if not inside:
+            self._whole(tape, share, (0, -1))
+            return
+        rows = rows[inside[0] : inside[-1] + 1]
+        vouched = runs(rows) if self._sources.strict(tape) else [(rows[0].seq, rows[-1].seq)]
+        for ids in vouched:
+            self._keep(tape, rows, ids, Evidence.ARCHIVE)
+        self._close(tape, rows[0], rows[-1])
+        if len(vouched) == 1:
+            self._whole(tape, share, vouched[0])
+
+    def _whole(self, tape: Tape, share: Share, ids: Range) -> None:
+        """Remember that these are all the ids of a time: rows alone do not tell that none lies before or after."""
+        told: dict[str, object] = {
+            "start": share.start,
+            "end": min(share.end, self._now),
+            "first": ids[0],
+            "last": ids[1],
+        }
+        commit = self._commit(tape)
+        commit.events = [(BACKFILLED, tape.name, told, self._clock.wall())]
+        self._write(commit)
+
+    def _keep(self, tape: Tape, rows: list[Trade], ids: Range, evidence: Evidence) -> None:
+        """Commit what is not held of a range that rows vouch for."""
+        spans = self._store.spans(tape.id, *ids)
+        for first, last in without(ids, spans):
+            low = bisect_left(rows, first, key=lambda row: row.seq)
+            missing = rows[low : bisect_left(rows, last + 1, key=lambda row: row.seq)]
+            begin = first
+            for at in range(0, max(len(missing), 1), _CHUNK):
+                chunk = missing[at : at + _CHUNK]
+                until = last if at + _CHUNK >= len(missing) else chunk[-1].seq
+                commit = self._commit(tape)
+                commit.trades = [(tape, chunk)] if chunk else []
+                commit.vouched = [Vouched(tape, begin, until, evidence)]
+                commit.wanted = [(tape, begin, until)]
+                self._write(commit)
+                begin = until + 1
+            self.done.trades += len(missing)
+            self._count("archive" if evidence is Evidence.ARCHIVE else "rest", len(missing))
+        commit = self._commit(tape)
+        commit.wanted = [(tape, *ids)]
+        self._write(commit)
+
+    def _close(self, tape: Tape, *ends: Trade) -> None:
+        """Close the minutes at the ends, which nothing later completes."""
+        commit = self._commit(tape)
+        starts = sorted({row.time - row.time % MINUTE for row in ends})
+        commit.due = [(tape.instrument, start) for start in starts if start + 2 * MINUTE <= self._now]
+        self._write(commit)
+
+    async def _rest_trades(self, tape: Tape, share: Share) -> None:
+        """Page by id from the first trade of a time to its last, over what is held."""
+        first = cursor = await self._first(tape, share)
+        ends: list[Trade] = []
+        last = -1
+        while cursor is not None:
+            cursor, until = without((cursor, _END), self._store.spans(tape.id, cursor, _END))[0]
+            last = cursor - 1
+            before = self._store.trade_before(tape.id, cursor)
+            if before and before.time >= share.end:
+                break
+            ask = self._ask(tape, cursor, min(until, cursor + self._venue.limits.page_trades - 1))
+            rows = (await self._surely(partial(self._page, ask))).trades
+            mine = [row for row in rows if row.seq >= cursor and row.time < share.end]
+            if not mine:
+                break
+            self._keep(tape, mine, (cursor, mine[-1].seq), Evidence.REST)
+            ends, last = [ends[0] if ends else mine[0], mine[-1]], mine[-1].seq
+            whole = mine[-1] is rows[-1] and len(mine) >= ask.last - ask.first + 1
+            cursor = mine[-1].seq + 1 if whole or not self._sources.strict(tape) else None
+            self._went(share, mine[-1].time)
+        if ends:
+            self._close(tape, *ends)
+        if not share.ids:
+            self._whole(tape, share, (first or 0, last))
+
+    async def _page(self, ask: Ask) -> Found:
+        found = await self._sources.rest_trades(ask, Priority.BACKFILL)
+        if found.lacks:
+            raise Wrong(f"REST has no ids {found.lacks[0][0]} to {found.lacks[0][1]}")
+        return found
+
+    def _went(self, share: Share, time: int) -> None:
+        """Tell how far a part is."""
+        part = (time - share.start) / (share.end - share.start)
+        self._progress(self._passed + share.seconds * min(max(part, 0.0), 1.0), self._total)
+
+    async def _first(self, tape: Tape, share: Share) -> int | None:
+        """Give the first id that is missing; where the store cannot tell, the venue is asked."""
+        if share.ids:
+            return share.ids[0][0]
+        return await self._sources.first_trade(tape, share.start, share.end, Priority.BACKFILL)
+
+    def _ask(self, tape: Tape, first: int, last: int) -> Ask:
+        before, after = self._store.trade_before(tape.id, first), self._store.trade_after(tape.id, last)
+        marks: list[Mark | None] = [(row.seq, row.time) if row else None for row in (before, after)]
+        joint = before.seq if before and not self._sources.strict(tape) else first
+        return Ask(tape=tape, first=first, last=last, joint=joint, before=marks[0], after=marks[1])
