@@ -352,3 +352,29 @@ def test_a_pipe_that_closes_early_is_no_error(path):
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "seq,time,price,size,side,fills,first_fill\n"
     assert "Traceback" not in done.stderr
+
+
+def test_a_permanent_hole_is_named_with_its_reason_apart_from_what_may_still_come(gapless, tmp_path):
+    book = Book(path=str(tmp_path / "lost.db"))
+    gap = Gap(tape=book.tape.id, first=5, last=9, opened=T0, cause="disconnect")
+    book.trades(ROWS[:4])
+    book.trades([row for row in ROWS if row.seq > 9], gaps=[(book.tape, gap)])
+    lost = replace(gap, first=6, last=7, state="permanent", closed=T0, cause="", reason="no source has it")
+    book.commit(wanted=[(book.tape, 1, 40)], gaps=[(book.tape, lost)])
+    detail = {"ids": 2, "source": "archive", "weight": 0, "ms": 900, "why": "41,240 weight by rest"}
+    book.commit(events=[("repaired", book.tape.name, detail, T0 + 1)])
+    book.store.close()
+    store = f"sqlite:///{tmp_path / 'lost.db'}"
+    status, out, _ = gapless("audit", store=store)
+    holes = [
+        line.strip().split("), ")[0] + "), " + line.rsplit("Z, ")[-1] for line in out.splitlines() if "HOLE" in line
+    ]
+    assert status == 1
+    assert [line.partition(" (")[0] for line in holes] == ["HOLE 5 to 5", "HOLE 6 to 7", "HOLE 8 to 9"]
+    assert holes[1].endswith("permanent: disconnect no source has it")
+    assert holes[0].endswith("open: disconnect")
+    status, out, _ = gapless("explain", ID, "2026-01-07T12:01Z", "2m", store=store)
+    assert (
+        "6 to 7 (2 ids), disconnect at 2026-01-07T12:00:00Z, permanent at 2026-01-07T12:00:00Z: no source has it" in out
+    )
+    assert "    archive: 1 answer of weight 0 in 900 ms (41,240 weight by rest)" in out
