@@ -259,15 +259,15 @@ def _symbols(stage: Stage) -> dict[str, str]:
     return {row["symbol"]: row["status"] for row in ask(f"{stage.sim.url}{path}/exchangeInfo")["symbols"]}
 
 
-def limited(stage: Stage) -> None:
-    """A repair that needs more than the limit that stands unannounced, or less announced than is known."""
+def limited(stage: Stage, *, down_s: float, announced: bool = False) -> None:
+    """A repair of more pages than the limit of a minute allows; one that is not announced must be felt."""
     stage.collect()
     stage.kill()
-    stage.rest(stage.length(3, 15))
+    stage.rest(down_s)
     stage.collect()
-    stage.play(2, 10)
-    stage.until(lambda: stage.venue_state()["rest"]["refused"] or not stage.status()["gaps"]["open"], "the limit")
-    stage.require(stage.venue_state()["rest"]["refused"] > 0 or not stage.row.kinds, "the limit was never felt")
+    stage.play(2, 5)
+    if not announced:
+        stage.until(lambda: stage.venue_state()["rest"]["refused"], "the limit to be felt", within=90)
     stage.end()
 
 

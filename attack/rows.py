@@ -1,5 +1,6 @@
 """The rows of the attack, in the order in which they are played."""
 
+from functools import partial
 from typing import Any
 
 from attack import plays
@@ -61,22 +62,23 @@ def _together(name: str, about: str, *faults: Fault, **more: Any) -> Row:
     return Row(name=name, about=about, play=plays.watched, faults=faults, **more)
 
 
-CHANGED_LIMIT: dict[str, Any] = {"instruments": 1, "speed": 400.0, "play": plays.limited}
+CHANGED_LIMIT: dict[str, Any] = {"instruments": 1, "speed": 400.0}
 
 ROWS: tuple[Row, ...] = (
     # the longest of the short form first, so that the others are played beside it
     Row(
         name="limit_far_below", about="the venue enforces an eighth of the limit that it announces",
         faults=({"kind": "limit_change", "at": 0.0, "factor": 0.125, "lasts": 0},), kinds=("limit_change",),
-        short=True, **CHANGED_LIMIT,
+        play=partial(plays.limited, down_s=3.0), short=True, **CHANGED_LIMIT,
     ),
     Row(
         name="limit_halved", about="half the announced limit holds, without notice",
-        faults=({"kind": "limit_change", "at": 1.0, "lasts": 0},), kinds=("limit_change",), **CHANGED_LIMIT,
+        faults=({"kind": "limit_change", "at": 1.0, "lasts": 0},), kinds=("limit_change",),
+        play=partial(plays.limited, down_s=15.0), **CHANGED_LIMIT,
     ),
     Row(
         name="limit_300", about="the venue announces and enforces 300, our table says 2,400",
-        limits={"weight_limit": 300}, **CHANGED_LIMIT,
+        limits={"weight_limit": 300}, play=partial(plays.limited, down_s=4.0, announced=True), **CHANGED_LIMIT,
     ),
     *(_alone(fault) for fault in CONNECTION),
     _alone(*REFUSED),

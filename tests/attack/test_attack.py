@@ -85,9 +85,11 @@ def tampered(played: Stage, tmp_path: Path) -> Tampered:
     return Tampered(played, tmp_path)
 
 
+VERDICTS = pytest.mark.xdist_group("verdicts of the attack")  # one quiet minute serves them all
 MIDDLE = "(SELECT seq FROM trade WHERE tape = 1 ORDER BY seq LIMIT 1 OFFSET 100)"
 
 
+@VERDICTS
 def test_what_is_whole_is_called_whole(tampered: Tampered) -> None:
     found = tampered.verdict()
     assert found.shortfalls == []
@@ -95,6 +97,7 @@ def test_what_is_whole_is_called_whole(tampered: Tampered) -> None:
     assert found.requests > 0
 
 
+@VERDICTS
 def test_a_lost_row_falls_short(tampered: Tampered) -> None:
     tampered.sql(f"DELETE FROM trade WHERE tape = 1 AND seq = {MIDDLE}")
     found = tampered.verdict()
@@ -102,16 +105,19 @@ def test_a_lost_row_falls_short(tampered: Tampered) -> None:
     assert found.shortfalls == ["1 missing and not named as permanent", "1 missing"]
 
 
+@VERDICTS
 def test_an_altered_row_falls_short(tampered: Tampered) -> None:
     tampered.sql(f"UPDATE trade SET price = price + 1 WHERE tape = 1 AND seq = {MIDDLE}")
     assert tampered.verdict().shortfalls == ["1 altered"]
 
 
+@VERDICTS
 def test_a_hole_that_is_open_falls_short_though_nothing_is_missing(tampered: Tampered) -> None:
     tampered.sql("DELETE FROM coverage WHERE tape = 1")
     assert tampered.verdict().shortfalls == ["1 open holes"]
 
 
+@VERDICTS
 def test_a_hole_called_permanent_of_what_is_held_falls_short(tampered: Tampered) -> None:
     tampered.sql(
         "INSERT INTO gap SELECT 1, min(first), max(last), 1, NULL, 'jump', 'permanent', '' FROM wanted WHERE tape = 1",
@@ -122,6 +128,7 @@ def test_a_hole_called_permanent_of_what_is_held_falls_short(tampered: Tampered)
     assert found.shortfalls == [f"{found.permanent} named as permanent and not missing"]
 
 
+@VERDICTS
 def test_a_hole_that_is_named_must_be_the_one_that_was_made(tampered: Tampered) -> None:
     with closing(sqlite3.connect(tampered.store)) as connection:
         (seq,) = connection.execute(f"SELECT {MIDDLE}").fetchone()
@@ -140,6 +147,7 @@ def test_a_hole_that_is_named_must_be_the_one_that_was_made(tampered: Tampered) 
     assert tampered.verdict().shortfalls == [f"what is missing is not what was made unfillable: {symbol} 1"]
 
 
+@VERDICTS
 def test_bans_memory_and_faults_that_never_struck_fall_short(tampered: Tampered) -> None:
     with tampered.journal.open("a") as file:
         file.write('{"t":"ban","caused":true,"seconds":120.0}\n')
