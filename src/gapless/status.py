@@ -83,6 +83,7 @@ class Status:
             "uptime_s": round(uptime, 1),
             "rate": round(connection.frames / max((now - self._engine_started_ns) / SECOND, 1), 1),
             "streams": len(connection.streams),
+            "confirmed": connection.confirmed,
             "live": connection.live,
             "connects": connection.connects,
             "frames": connection.frames,

@@ -145,6 +145,12 @@ class Connection:
         return self.session.phase in (Phase.OPEN, Phase.LEAVING)
 
     @property
+    def confirmed(self) -> int:
+        """How many of its streams the venue has acknowledged; those that it refused are in `rejected`."""
+        good = (Subscribed.CONFIRMED, Subscribed.LIVE)
+        return sum(s.phase in good for s in self.session.subscriptions.values())
+
+    @property
     def live(self) -> int:
         """How many of its streams have delivered."""
         return sum(s.phase is Subscribed.LIVE for s in self.session.subscriptions.values())

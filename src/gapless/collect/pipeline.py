@@ -58,8 +58,10 @@ class Pipeline:
         return list(self._streams.values())
 
     def forget(self, instrument: str) -> None:
-        """Collect an instrument no longer; what is under way of it is left out."""
-        del self.lines[instrument]
+        """Collect an instrument no longer: what is under way of it is left out, and no bar that has not come is due."""
+        line = self.lines.pop(instrument)
+        if line.bars and (held := line.bars.sequence.coverage.newest) is not None:
+            self.cut(line, held)
         self._streams = {name: one for name, one in self._streams.items() if one.instrument != instrument}
         self.tickers.pop(instrument, None)
         self.quotes.pop(instrument, None)
