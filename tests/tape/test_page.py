@@ -5,7 +5,7 @@ import gzip
 import json
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapless.model import MINUTE, MS, SECOND, Bar, Trade
@@ -35,6 +35,7 @@ def tape(draw: st.DrawFn) -> list[Trade]:
     return rows
 
 
+@settings(deadline=None)
 @given(tape(), st.data())
 def test_a_true_page_is_never_turned_away(whole: list[Trade], data: st.DataObject) -> None:
     first = data.draw(st.integers(1, len(whole) - 2))
@@ -49,6 +50,7 @@ def test_a_true_page_is_never_turned_away(whole: list[Trade], data: st.DataObjec
     assert runs(page) == [(page[0].seq, page[-1].seq)]
 
 
+@settings(deadline=None)
 @given(tape(), st.integers(2 * 60, 10**8))
 def test_rows_of_another_symbol_with_the_same_ids_are_known_by_their_times(whole: list[Trade], apart: int) -> None:
     other = [row(one.seq, one.time + apart * SECOND) for one in whole[1:-1]]

@@ -203,13 +203,13 @@ class Repair:
         job.work.park(job.choice.source, job.step, [job.hole, *job.track.holes()], now + pause, now)
 
     def _refused(self, job: Job, refusal: Refused) -> None:
-        self._park(job, _REFUSED_AGAIN if refusal.status in _NO else _FAILED_AGAIN)
+        """Learn from a refusal; one that is about us, and not about what was asked for, is only waited out."""
         if refusal.status not in _NO:
+            self._park(job, _FAILED_AGAIN)
             return
-        first = min(job.hole[0], job.step.first)
-        job.work.denials.refused(
-            "rest", (first, job.step.first), f"REST: {refusal}", now=self._clock.monotonic(), pause=_REFUSED_AGAIN
-        )
+        ids, why, now = (min(job.hole[0], job.step.first), job.step.first), f"REST: {refusal}", self._clock.monotonic()
+        heard = job.work.denials.refused("rest", ids, why, now=now, pause=_REFUSED_AGAIN)
+        self._park(job, _REFUSED_AGAIN if heard == 1 else _AGAIN)
 
     def _lacks(self, track: Track, source: str, ids: list[Range], why: str) -> None:
         file, now = source == "archive", self._clock.monotonic()

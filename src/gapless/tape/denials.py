@@ -35,8 +35,8 @@ class Denials:
     def __init__(self) -> None:
         self._of: dict[str, list[Denial]] = {}
 
-    def refused(self, source: str, ids: Range, reason: str, *, now: int, pause: int) -> None:
-        """Learn that a source refuses an id, and by that all of the hole before it: what is too old has no holes.
+    def refused(self, source: str, ids: Range, reason: str, *, now: int, pause: int) -> int:
+        """Learn that a source refuses an id, and by that all of the hole before it; give how often it has said so.
 
         Each time it says so, the pause before the next try doubles.
         """
@@ -48,6 +48,7 @@ class Denials:
             else:
                 others.append(known)
         self._of[source] = [*others, Denial(first, last, reason, heard, now + _doubled(pause, heard), True)]
+        return heard
 
     def lacks(self, source: str, ids: Range, reason: str, *, now: int, pause: int, sure: bool = False) -> None:
         """Learn that an answer of a source left ids out, which it should have had if it knew them."""
@@ -93,9 +94,9 @@ class Denials:
         return sorted(left)
 
     def keep(self, holes: Sequence[Range]) -> None:
-        """Forget denials of what is no hole any more."""
+        """Forget denials of what is no hole any more, and lies beside none."""
         self._of = {
-            source: [d for d in known if any(a <= d.last and b >= d.first for a, b in holes)]
+            source: [d for d in known if any(a <= d.last + 1 and b >= d.first - 1 for a, b in holes)]
             for source, known in self._of.items()
         }
 
