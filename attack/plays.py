@@ -30,6 +30,19 @@ def killed(stage: Stage) -> None:
     watched(stage)
 
 
+def killed_early(stage: Stage) -> None:
+    """SIGKILL within the first moments of each life, when first trades, first bars and history come together."""
+    stage.collect(rows=1)
+    stage.kill()
+    for _ in range(int(stage.length(3, 20))):
+        stage.collect(ready=False)
+        stage.status()
+        stage.rest(stage.rng.uniform(0.0, 1.5))
+        stage.kill()
+        stage.rest(stage.rng.uniform(0.0, 0.5))
+    watched(stage)
+
+
 def restarted(stage: Stage) -> None:
     """The script strikes what is asked at a start: the collector is started again while it does."""
     stage.collect()

@@ -107,6 +107,10 @@ ROWS: tuple[Row, ...] = (
     ),
     _together("everything", "all kinds of faults at once", *ALL, *REFUSED),
     Row(name="killed", about="SIGKILL, again and again, in a storm", play=plays.killed, faults="storm", short=True),
+    Row(
+        name="killed_early", about="SIGKILL in the first moments of each life, bars closing every second",
+        play=plays.killed_early, instruments=8, speed=60.0,
+    ),
     Row(name="paused", about="SIGSTOP for 90 s (short: 10 s)", play=plays.paused, short=True, seeds=1),
     Row(name="disk_full", about="no room for the store; then there is", play=plays.disk_full, speed=100.0, short=True),
     Row(name="budget_disk_full", about="no room for budgets; then there is", play=plays.budget_full, short=True),

@@ -1,9 +1,11 @@
 """The stage of one row: its processes, and what can be done to them."""
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,6 @@ class Stage:
         self.lost: dict[str, list[tuple[int, int]]] = {}  # what was made unfillable on purpose
         self.faults: dict[str, int] = {}
         self._halt = halt
-        self._ids: list[str] = []
         self.sim = self._new_sim()
         self.collector: Collector | None = None
 
@@ -82,13 +83,21 @@ class Stage:
     # the collector
 
     def collect(self, *, rows: int = 60, ready: bool = True) -> Collector:
-        """Start the collector, and wait until it stored so many rows in this run."""
+        """Start the collector, and wait until it stored so many rows in this run, and something of every tape.
+
+        Before something of a tape is on disk, nothing but the memory of the process says where it begins.
+        """
         sim = self.sim
-        ids = [f"{sim.venue}:{symbol}" for symbol in sim.symbols] + self._ids
+        ids = [f"{sim.venue}:{symbol}" for symbol in sim.symbols]
         self.collector = Collector(self.folder, sim, self.store, ids, list(self.row.sets), state=self.state)
         if ready:
             self.stored(rows)
+            self.until(lambda: self._begun() >= 2 * self.row.instruments, "something of every tape")
         return self.collector
+
+    def _begun(self) -> int:
+        with closing(sqlite3.connect(self.store)) as connection:
+            return int(connection.execute("SELECT count(DISTINCT tape) FROM wanted").fetchone()[0])
 
     @property
     def run(self) -> Collector:
@@ -123,10 +132,6 @@ class Stage:
         self.rss_mb = max(self.rss_mb, self.run.rss_mb)
         self.collector = None
         return status
-
-    def also(self, instrument: str) -> None:
-        """Collect one more instrument after the next start, too."""
-        self._ids.append(instrument)
 
     def play(self, short: float, long: float) -> None:
         """Let the market go on for so many real seconds; the collector must live through them."""
