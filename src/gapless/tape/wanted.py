@@ -22,3 +22,8 @@ def trimmed(ranges: Iterable[Range], first: int) -> list[Range]:
     Ranges that end before it are another interval's and stay.
     """
     return [(max(a, first), b) if a < first <= b + 1 else (a, b) for a, b in ranges if not (a < first == b + 1)]
+
+
+def ended(ranges: Iterable[Range], last: int) -> list[Range]:
+    """Cut off what lies after an id: the venue will have nothing there."""
+    return [(a, min(b, last)) for a, b in ranges if a <= last]
