@@ -1,9 +1,9 @@
-# What you can do here: install, demo, test, check, bench, attack, soak. Only git, make and Python 3.11 or later are needed.
+# What you can do here: install, demo, test, check, bench, attack, peers, soak. Only git, make and Python 3.11 or later are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test check format bench attack soak lock clean
+.PHONY: install demo test check format bench attack peers soak lock clean
 
 install: $(READY)
 
@@ -39,6 +39,18 @@ ATTACK ?= long
 attack: install
 	$(BIN)/python -m attack $(ATTACK) $(ARGS)
 
+# The same attack on other collectors, in an environment of their own; cryptofeed needs Python 3.13:
+# make peers PEERS_PYTHON=python3.13, make peers ARGS="--only storm --client ccxt"
+PEERS_PYTHON ?= $(PYTHON)
+PEERS_READY := .venv-peers/.ready
+peers: install $(PEERS_READY)
+	$(BIN)/python -m peers $(ARGS)
+
+$(PEERS_READY): requirements/peers.txt
+	$(PEERS_PYTHON) -m venv --clear .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r requirements/peers.txt
+	@touch $(PEERS_READY)
+
 # A simulated day in HOURS of the market, SPEED of them a real one: make soak HOURS=24 SPEED=60
 HOURS ?= 24
 SPEED ?= 1
@@ -51,4 +63,4 @@ lock:
 		--custom-compile-command "make lock" --group dev --all-extras pyproject.toml -o requirements/dev.lock
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
