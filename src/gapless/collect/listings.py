@@ -14,14 +14,15 @@ from gapless.model import MINUTE, SECOND, Instrument
 from gapless.ports import Clock
 from gapless.venues.spec import Hosts
 
-_OVERDUE = 2  # bars that are due and not there
+_OVERDUE = 10 * SECOND  # a bar that is due and not there for so long is doubtful
 _AGAIN = 10 * SECOND
 _AGAIN_MOST = 600 * SECOND
 
 
 class _Asked(Struct):
-    """When the venue's list may be read again because of a line, and how long that is put off."""
+    """Since when a line lacks a bar, when the venue's list may be read again for it, and how long that is put off."""
 
+    since: int = 0
     after: int = 0
     pause: int = _AGAIN
 
@@ -73,10 +74,11 @@ class Listings:
             return False
         held = track.sequence.coverage.newest or track.begins - 1
         asked = self._asked.setdefault(line.instrument.id, _Asked())
-        if track.newest - held < _OVERDUE:
-            asked.pause = _AGAIN
+        if track.newest <= held:
+            asked.since, asked.pause = 0, _AGAIN
             return False
-        if now < asked.after:
+        asked.since = asked.since or now
+        if now < max(asked.after, asked.since + _OVERDUE):
             return False
         asked.after = now + asked.pause
         return True
