@@ -24,7 +24,7 @@ from gapless.sim.binance.presets import PRESETS
 from gapless.sim.faults.script import KINDS, load_script
 
 ROOT = Path(__file__).parents[2]
-CORE = ("connections", "pages", "disk_full", "rotations_short", "listed_and_delisted", "network_down")
+CORE = ("connections", "disk_full", "rotations_short", "listed_and_delisted", "network_down")
 
 
 @pytest.mark.parametrize("row", CORE)
