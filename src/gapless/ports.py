@@ -186,6 +186,9 @@ class TapeReader(Reads, Protocol):
     def newest_candle(self, instrument: str) -> Candle | None:
         """Give the newest closed candle."""
 
+    def waiting(self, instrument: str) -> list[int]:
+        """List the minutes whose bar is known and which are not closed (revision -1), of the newest week."""
+
     def folds(self, tape: int, start: int, end: int) -> list[MinuteFold]:
         """List the folds of the closed minutes that begin in [start, end)."""
 

@@ -1,14 +1,16 @@
 """What changes while a collector runs: connections replaced, instruments added, removed and delisted, silence found."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
-from manual import Answer, Asked, HandSocket, reply, settled
+from manual import EPOCH, Answer, Asked, HandSocket, reply, settled
 from test_collector import House, listed
 from tiny_market import AGG, BARS, ID, NO
 
 from gapless.collect.shards import laid
+from gapless.derive.settle import settle
 from gapless.model import SECOND
 from gapless.venues.spec import Stream
 
@@ -147,6 +149,35 @@ def test_an_instrument_whose_bars_are_late_is_not_taken_for_delisted() -> None:
 
     house.run(play)
     assert 2 <= len(asked) <= 8  # ever more seldom
+
+
+def test_a_bar_that_waited_for_its_trades_when_the_collector_was_killed_is_served_after_the_restart() -> None:
+    # The close of the minute was the first thing to come, and the last before the process died.
+    house = House()
+    house.run(_only_a_bar(house))
+    _commit(house)
+    assert house.store.waiting(ID) == [EPOCH]
+    again = House(store=house.store)
+    again.prepare(ID)
+    _commit(again)
+    assert [candle.start for candle in house.store.candles(ID, 0, 2**62)] == [EPOCH]
+    assert house.store.waiting(ID) == []
+
+
+def _only_a_bar(house: House) -> Callable[[], Awaitable[None]]:
+    async def play() -> None:
+        agree(house.sockets.opened)
+        house.socket.say(house.market.bar_frame(0))
+
+    return play
+
+
+def _commit(house: House) -> None:
+    pipeline = house.collector.pipeline
+    commit = house.collector.pending.take(
+        house.collector.primary(), now=pipeline.clock.now(house.clock.mono), known_at=EPOCH
+    )
+    house.store.commit(partial(settle, commit=commit))
 
 
 def test_a_last_frame_that_was_lost_is_repaired_and_its_stream_not_called_silent() -> None:

@@ -109,6 +109,7 @@ def test_a_waiting_bar_is_no_candle_yet(book):
     book.store.commit(lambda tx: tx.put_candle(ID, waiting, None, "stream", 1))
     assert book.store.candle(ID, T0).revision == -1
     assert book.store.candles(ID, T0, T0 + MINUTE) == []
+    assert book.store.waiting(ID) == [T0]
     assert (book.store.newest_candle(ID), book.store.oldest_candle(ID)) == (None, None)
 
 

@@ -117,6 +117,8 @@ class Collector:
             self.books.keep(line.instrument)
         self.pipeline.watch(self._streams(line.instrument, kind, book=book))
         self._outside.locks.hold(self._tapes_of(line))
+        for start in self._outside.store.waiting(instrument.id):
+            self.pending.due(instrument.id, start)  # nothing that comes now could throw light on it
 
     def _books(self, known: list[Instrument]) -> set[str]:
         """Give the ids of this venue whose full book is to be kept."""

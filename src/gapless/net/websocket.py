@@ -97,8 +97,10 @@ class PicowsSockets:
                 auto_ping_reply_timeout=_PONG_WITHIN,
                 auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
             )
+            # It may have been closed again by now.
+            raw = transport.underlying_transport.get_extra_info("socket")
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         except (WSError, OSError, TimeoutError) as error:
             raise Unavailable(f"{url} does not take a connection: {error or type(error).__name__}") from error
-        raw = transport.underlying_transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         return PicowsSocket(transport)

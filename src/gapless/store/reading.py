@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gapless.errors import BadInput, UnknownName
 from gapless.model import (
+    DAY,
     MINUTE,
     Candle,
     Environment,
@@ -238,6 +239,15 @@ class Reading:
     def newest_candle(self, instrument: str) -> Candle | None:
         """Give the newest closed candle."""
         return self._candle(instrument, "revision >= 0 ORDER BY start DESC", ())
+
+    def waiting(self, instrument: str) -> list[int]:
+        """List the minutes whose bar is known and which are not closed (revision -1), of the newest week."""
+        rows = self.connection.execute(
+            "SELECT start FROM candle WHERE instrument = ?1 AND resolution = 1 AND revision < 0 AND start > "
+            "(SELECT max(start) FROM candle WHERE instrument = ?1 AND resolution = 1) - ?2 ORDER BY start",
+            (self.scale(instrument).key, 7 * DAY),
+        )
+        return [start for (start,) in rows]
 
     def _candle(self, instrument: str, condition: str, params: tuple[int, ...]) -> Candle | None:
         scale = self.scale(instrument)
