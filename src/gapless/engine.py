@@ -301,6 +301,7 @@ class Engine:
     def _pressure(self, pause: bool) -> None:
         self.note("backpressure", "writer", paused=pause)
         for collector in self.collectors:
+            collector.pipeline.pressed = pause
             for connection in collector.connections:
                 connection.pressed(pause=pause)
 

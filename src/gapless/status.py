@@ -175,6 +175,13 @@ class Status:
             "gaps": {
                 "open": sum(len(c.holes()) for c in engine.collectors),
                 "repaired": self.repaired,
+                "permanent": sum(
+                    len(track.permanent)
+                    for c in engine.collectors
+                    for line in c.pipeline.lines.values()
+                    for track in (line.trades, line.bars)
+                    if track
+                ),
                 "ids": sum(c.repair.done.ids for c in engine.collectors),
                 "rejected": sum(c.repair.done.rejected for c in engine.collectors),
             },

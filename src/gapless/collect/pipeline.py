@@ -48,6 +48,7 @@ class Pipeline:
         self._flowed: dict[str, int] = {}
         self._broken = ("", 0)
         self.shedding = False
+        self.pressed = False
 
     def watch(self, streams: list[Stream]) -> None:
         """Learn which streams carry what."""

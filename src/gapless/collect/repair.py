@@ -71,6 +71,8 @@ class Repair:
 
     def scan(self, group: asyncio.TaskGroup) -> None:
         """Start a step for every track that has ripe holes: live trades first, then bars, then history."""
+        if self._pipeline.pressed:
+            return  # what is fetched now would only wait in memory
         now = self._clock.monotonic()
         ready: list[Job] = []
         for line, track in self._tracks():
