@@ -119,6 +119,7 @@ class Connection:
         self._calm_until = 0
         self._in_vain = False
         self._broke_at = 0
+        self._ended = False
         self._group: asyncio.TaskGroup | None = None
 
     def _new_leg(self) -> Leg:
@@ -162,6 +163,7 @@ class Connection:
                 self._group.create_task(self._tick(), name=f"{self.name}/tick")
                 await self._keep_up()
         finally:
+            self._ended = True
             for leg in (self._leg, self._successor):
                 if leg is not None:
                     leg.leave()
@@ -175,6 +177,7 @@ class Connection:
                 await self._clock.sleep(int(random.uniform(0, top)))  # noqa: S311
             if 0 < self._most_failures < failures:
                 raise Unavailable(f"{self.name} could not be kept up in {failures} attempts; reconnect_limit ends it")
+            await self._hooks.turn()
             try:
                 self._leg = await self._open()
             except Unavailable as error:
@@ -197,7 +200,6 @@ class Connection:
 
     async def _open(self) -> Leg:
         """Connect and subscribe."""
-        await self._hooks.turn()
         leg = self._new_leg()
         leg.socket = await self._sockets.connect(self._url, leg)
         now = self._clock.monotonic()
@@ -242,6 +244,7 @@ class Connection:
     async def rotate(self, reason: str) -> str | None:
         """Replace the socket by a successor; give None when that is done, else why the old one stays."""
         async with self._rotating:
+            await self._hooks.turn()
             old, began = self._leg, self._clock.monotonic()
             if not self.up:
                 return "it is not connected"
@@ -249,7 +252,7 @@ class Connection:
             try:
                 self._successor = new = await self._open()
                 why = await self._overlapped(old, new)
-                if why is None and (self._leg is old or self._leg.over.is_set()):
+                if why is None and not self._ended and (self._leg is old or self._leg.over.is_set()):
                     self._take_over(new)
                 elif self._leg is not new:
                     new.leave()

@@ -9,7 +9,7 @@ from gapless.budget.priority import Priority
 from gapless.collect.line import Line
 from gapless.collect.pipeline import Pipeline
 from gapless.collect.rest import RestClient
-from gapless.errors import CouldNot, Refused
+from gapless.errors import BadNumber, CouldNot, Refused
 from gapless.model import MINUTE, SECOND, Instrument
 from gapless.ports import Clock
 from gapless.venues.spec import Hosts
@@ -98,7 +98,7 @@ class Listings:
         except Refused:
             # It is not even known any more: up to its last trade bars are wanted, and the archive may have them.
             last = max(held, line.trades.newest_time // MINUTE if line.trades else held)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, BadNumber):
             return False
         self._pipeline.cut(line, last)
         return True

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import suppress
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
@@ -70,11 +71,13 @@ class PicowsSocket:
 
     def pause(self) -> None:
         """Stop reading; the peer's frames wait in the kernel."""
-        self._transport.underlying_transport.pause_reading()
+        with suppress(RuntimeError):  # it may be closing, and tell that next
+            self._transport.underlying_transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        self._transport.underlying_transport.resume_reading()
+        with suppress(RuntimeError):
+            self._transport.underlying_transport.resume_reading()
 
     def close(self, code: int, reason: str) -> None:
         """Close in good order; whatever is still under way is not waited for."""
