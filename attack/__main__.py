@@ -87,8 +87,8 @@ def play(row: Row, seed: int, folder: Path, halt: threading.Event, *, short: boo
     return figures
 
 
-def attack(chosen: argparse.Namespace) -> list[Figures]:
-    """Play the chosen rows, some at a time, and give their figures in order."""
+def attack(chosen: argparse.Namespace) -> tuple[list[Figures], bool]:
+    """Play the chosen rows, some at a time; give the figures in order, and whether all of them were played."""
     short = chosen.form == "short"
     todo = chosen_rows(chosen)
     halt = threading.Event()
@@ -115,12 +115,12 @@ def attack(chosen: argparse.Namespace) -> list[Figures]:
                 time.sleep(0.2)
         except KeyboardInterrupt:
             halt.set()
-            raise
         finally:
             pool.shutdown(cancel_futures=halt.is_set())
             if not chosen.keep:
                 shutil.rmtree(root, ignore_errors=True)
-    return [future.result() for future in futures]
+    stopped = [future.cancelled() or isinstance(future.exception(), Stopped) for future in futures]
+    return [future.result() for future, ended in zip(futures, stopped, strict=True) if not ended], not any(stopped)
 
 
 def _terminated(number: int, frame: object) -> None:
@@ -136,10 +136,7 @@ def main(words: list[str]) -> int:
             print(f"{row.name:32} {forms:12} {row.about}")
         return 0
     signal.signal(signal.SIGTERM, _terminated)
-    try:
-        found = attack(chosen)
-    except KeyboardInterrupt:
-        return 130
+    found, whole = attack(chosen)
     if chosen.json:
         rows = [{**msgspec.to_builtins(figures), "whole": figures.whole} for figures in found]
         print(msgspec.json.encode(rows).decode())
@@ -150,7 +147,7 @@ def main(words: list[str]) -> int:
         for figures in found:
             for text in (*figures.shortfalls, *figures.notes):
                 print(f"{figures.row} (seed {figures.seed}): {text}")
-    return 0 if all(figures.whole for figures in found) else 1
+    return 130 if not whole else 0 if all(figures.whole for figures in found) else 1
 
 
 if __name__ == "__main__":
