@@ -83,7 +83,7 @@ def compare(chosen: argparse.Namespace, root: Path, halt: threading.Event) -> li
         nonlocal done
         played = Played(condition=condition.name, client=client.name, seed=seed, failed=why[client.name])
         if not played.failed and not halt.is_set():
-            folder = root / f"{condition.name}-{client.name.replace(' ', '-')}-{seed}"
+            folder = root / f"{condition.name}-{client.name}-{seed}".replace(" ", "-")
             played = play(
                 client, condition, seed, folder, python=python, seconds=chosen.seconds, recover=chosen.recover
             )

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 import gapless
 from peers.judge import Delivered, Loss, bar, delivered_of, judge, trade, truth_of
+from peers.line import Line
 from peers.rows import INSTRUMENTS, SPEED, Client, Condition
 
 ROOT = Path(__file__).parents[1]
@@ -165,7 +166,9 @@ def _simulator(condition: Condition, seed: int, folder: Path) -> Iterator[Sim]:
         faults = str(script)
     sim = Sim(folder, venue="binance", instruments=INSTRUMENTS, speed=SPEED, seed=seed, faults=faults)
     try:
-        yield sim
+        with Line(sim.port, condition.delay_s) if condition.delay_s else contextlib.nullcontext() as line:
+            sim.url = line.url if line else sim.url
+            yield sim
     finally:
         sim.leave()
 

@@ -8,11 +8,12 @@ Fault = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What goes wrong: a preset of the simulator or entries of a script, by seconds of play."""
+    """What goes wrong: a preset of the simulator or entries of a script, by seconds of play; `delay_s` a byte's way."""
 
     name: str
     about: str
     faults: str | tuple[Fault, ...]
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,14 @@ CONDITIONS = (
     Condition("drops", "1 % of the frames are lost", ({"kind": "drop", "rate": 0.01},)),
     Condition("disconnects", "a connection breaks every 10 s", ({"kind": "disconnect", "every": 10.0},)),
     Condition(
+        "far disconnects", "as disconnects, over a line of 50 ms each way: TCP, TLS and upgrade take 0.3 s",
+        ({"kind": "disconnect", "every": 10.0},), delay_s=0.05,
+    ),
+    Condition(
         "silent", "from 12 s on, an acknowledged stream of trades (ETHUSDT) says nothing on a connection that stands",
         ({"kind": "mute", "at": 12.0, "symbol": "ETHUSDT", "stream": "aggTrade"},),
     ),
-    Condition("close_24h", "the venue closes every connection at 12 s and at 27 s", (
+    Condition("close_24h", "the venue closes every connection, at 12, 27 and 42 s", (
         {"kind": "close_24h", "at": 12.0, "every": 15.0},
     )),
 )  # fmt: skip
