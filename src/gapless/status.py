@@ -185,7 +185,10 @@ class Status:
                 "ids": sum(c.repair.done.ids for c in engine.collectors),
                 "rejected": sum(c.repair.done.rejected for c in engine.collectors),
             },
-            "rotations": sum(x.rotations for c in engine.collectors for x in c.connections),
+            "rotations": {
+                "done": sum(c.rotations for c in engine.collectors),
+                "failed": sum(c.rotations_failed for c in engine.collectors),
+            },
             "budgets": self.budgets(),
             "jobs": [],
             "store": {

@@ -67,6 +67,9 @@ def _say(key: str, value: Any, indent: str = "") -> None:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         print(f"{indent}{key}:")
         for item in value:
+            if closes := item.pop("closes", None):
+                last = closes[-1]
+                item["last_close"] = f"{last['code']} {last['reason'] or 'without a reason'} after {last['lived_s']} s"
             print(indent + "  " + "  ".join(f"{k} {v}" for k, v in item.items() if v not in (None, {}, [])))
     elif isinstance(value, dict):
         print(f"{indent}{key}: " + "  ".join(f"{k} {v}" for k, v in value.items() if v is not None))

@@ -89,6 +89,8 @@ class Collector:
         self._rotations = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.rotations = 0
+        self.rotations_failed = 0
         self._asking_time = False
         self._offset = outside.clock.wall() - outside.clock.monotonic()
 
@@ -315,6 +317,8 @@ class Collector:
 
     def _note(self, name: str, subject: str, **fields: object) -> None:
         """Pass an event of a connection on, and remember what made the holes that follow it."""
+        self.rotations += name == "rotated"
+        self.rotations_failed += name == "rotate_failed"
         if name in _BREAKS:
             self.pipeline.broke(_BREAKS[name], self._clock.monotonic())
         self._outside.note(name, subject, **fields)
