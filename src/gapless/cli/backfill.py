@@ -30,8 +30,9 @@ def backfill(
     import time
 
     from gapless.backfilling import Asked, run
+    from gapless.collect.fetching import FINAL_AFTER
     from gapless.errors import BadInput
-    from gapless.model import parse_timeframe
+    from gapless.model import MINUTE, parse_timeframe
 
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
@@ -39,13 +40,14 @@ def backfill(
         raise BadInput("--timeframes and --bars go together, as in --timeframes 5m,15m --bars 200")
     if (begin is None) == (bars is None):
         raise BadInput("name a range with --start (and --end), or --timeframes and --bars")
-    now = time.time_ns()
-    until = until or now
+    # The newest bar that is final: one that has just ended may still change, and would count as missing.
+    newest = (time.time_ns() - FINAL_AFTER) // MINUTE * MINUTE
+    until = until or newest
     if trades and bars is not None:
         raise BadInput("--trades goes with --start (and --end), not with --timeframes and --bars")
     if bars and timeframes:
         longest = max(parse_timeframe(text).length for text in timeframes.split(","))
         begin = until - bars * longest
     assert begin is not None
-    asked = Asked(ids=ids, start=begin, end=min(until, now), trades=trades, plan_only=plan, yes=yes, json=json)
+    asked = Asked(ids=ids, start=begin, end=min(until, newest), trades=trades, plan_only=plan, yes=yes, json=json)
     return asyncio.run(run(asked, store, list(sets or ())))

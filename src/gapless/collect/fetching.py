@@ -17,7 +17,7 @@ from gapless.tape.coverage import Range, without
 from gapless.tape.page import Mark, bar_runs, runs
 from gapless.venues.spec import Venue
 
-_FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes
+FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes
 _CHUNK = 2_000  # rows a commit: about 50 ms, so that a collector beside us does not wait
 _TRIES = 3  # wrong pages in a row
 _END = 2**62
@@ -101,7 +101,7 @@ class Fetching:
         else:
             pages = await self._rest_bars(tape, share)
         for page in pages:
-            bars = [bar for bar in page.bars if bar.start + MINUTE + _FINAL_AFTER <= self._now]
+            bars = [bar for bar in page.bars if bar.start + MINUTE + FINAL_AFTER <= self._now]
             for run in bar_runs(bars):
                 ids = run[0].start // MINUTE, run[-1].start // MINUTE
                 commit = self._commit(tape)
