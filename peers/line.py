@@ -48,7 +48,8 @@ class Line:
         except OSError:
             to_near.close()
             return
-        await asyncio.gather(self._carry(near, to_far), self._carry(far, to_near))
+        with contextlib.suppress(asyncio.CancelledError):  # streams of Python 3.11 take it for an error
+            await asyncio.gather(self._carry(near, to_far), self._carry(far, to_near))
         for writer in (to_near, to_far):
             writer.close()
 

@@ -40,6 +40,7 @@ class Played(Struct, kw_only=True):
     faults: dict[str, int] = field(default_factory=dict)
     recovered_s: float = 0.0  # of the time to recover, how much was used
     failed: str = ""
+    absent: bool = False  # it failed because it is not installed here
 
 
 class Running(Protocol):

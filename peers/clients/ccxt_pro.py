@@ -60,7 +60,7 @@ async def main() -> None:
     record, url, symbols = begin("ccxt")
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(
-        lambda _, context: record.told("unhandled", f"{context.get('message')}: {context.get('exception')!r}")
+        lambda _, context: record.told("unhandled exception", f"{context.get('message')}: {context.get('exception')!r}")
     )
     exchange = exchange_at(url)
     await exchange.load_markets()

@@ -21,7 +21,7 @@ class Told(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one warning by its first words."""
-        kind = str(record.msg).partition(": ")[2].partition(" %")[0]
+        kind = str(record.msg).partition(": ")[2].partition(" %")[0].partition(",")[0]
         self._record.told(kind or "warning", record.getMessage())
 
 

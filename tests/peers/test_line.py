@@ -45,3 +45,16 @@ def test_a_line_to_nobody_hangs_up():
         socket.create_connection(("127.0.0.1", int(line.url.rpartition(":")[2]))) as client,
     ):
         assert client.recv(10) == b""
+
+
+def test_a_line_is_left_in_silence_while_a_connection_stands(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with Line(server.getsockname()[1], 0.001) as line:
+            client = socket.create_connection(("127.0.0.1", int(line.url.rpartition(":")[2])))
+            served, _ = server.accept()
+            served.sendall(b"x")
+            assert client.recv(1) == b"x"
+        assert client.recv(1) == b""
+        client.close()
+        served.close()
+    assert capfd.readouterr().err == ""

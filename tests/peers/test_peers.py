@@ -1,13 +1,15 @@
 """The arithmetic of the comparison: what a client lost is told exactly, and nothing else is held against it."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from peers.__main__ import lacking, main, options
 from peers.clients.record import Record
 from peers.judge import Delivered, Loss, Truth, bar, delivered_of, judge, trade, truth_of
 from peers.play import Played
-from peers.rows import CLIENTS, CONDITIONS, GAPLESS
+from peers.rows import CONDITIONS, GAPLESS, Client
 from peers.show import COLUMNS, lines, markdown
 
 from gapless.sim.faults.script import entry_from
@@ -147,7 +149,8 @@ def test_a_client_that_could_not_be_played_stays_in_the_table_with_its_reason():
 
 def test_a_client_that_is_not_installed_is_named_and_gapless_needs_no_environment(tmp_path):
     assert lacking(GAPLESS, tmp_path / "python") == ""
-    assert "make peers" in lacking(CLIENTS[1], tmp_path / "python")
+    absent = Client("absent", "no-such-distribution-of-ours", "none", "none")
+    assert lacking(absent, Path(sys.executable)).startswith("no-such-distribution-of-ours is not installed")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,7 @@ def test_a_client_that_is_not_installed_is_named_and_gapless_needs_no_environmen
     [
         (["--only", "stom"], "'stom' is not known; allowed are calm, storm"),
         (["--client", "ccxt"], "'ccxt' is not known; allowed are gapless, ccxt pro"),
+        (["--python", "/nowhere/python"], "there is no /nowhere/python; `make peers` makes .venv-peers/bin/python"),
         (["--jobs", "0"], "--jobs 0 is not allowed; give 1 to 16"),
     ],
 )
@@ -166,5 +170,5 @@ def test_an_unknown_word_is_refused_by_name(words, said, capsys):
 
 
 def test_the_defaults_are_those_of_the_published_table():
-    chosen = options([])
+    chosen = options(["--python", sys.executable])
     assert (chosen.seconds, chosen.recover, chosen.seed) == (45.0, 30.0, None)
