@@ -42,12 +42,13 @@ def backfill(
         raise BadInput("name a range with --start (and --end), or --timeframes and --bars")
     # The newest bar that is final: one that has just ended may still change, and would count as missing.
     newest = (time.time_ns() - FINAL_AFTER) // MINUTE * MINUTE
-    until = until or newest
+    until = min(until or newest, newest)
     if trades and bars is not None:
         raise BadInput("--trades goes with --start (and --end), not with --timeframes and --bars")
     if bars and timeframes:
         longest = max(parse_timeframe(text).length for text in timeframes.split(","))
         begin = until - bars * longest
     assert begin is not None
-    asked = Asked(ids=ids, start=begin, end=min(until, newest), trades=trades, plan_only=plan, yes=yes, json=json)
+    begin = min(begin, until)
+    asked = Asked(ids=ids, start=begin, end=until, trades=trades, plan_only=plan, yes=yes, json=json)
     return asyncio.run(run(asked, store, list(sets or ())))
