@@ -2,6 +2,7 @@
 
 import sys
 import time
+from statistics import median
 from typing import Self
 
 from rich.console import Console
@@ -14,6 +15,10 @@ COLUMNS = (
     "row", "seed", "sent", "held", "missing", "doubled", "altered", "permanent", "longest hole", "repair s", "requests",
     "bans caused", "while banned", "MB", "verdict",
 )  # fmt: skip
+_SUMS = (
+    "sent", "held", "missing", "doubled", "altered", "permanent", "repairs", "requests", "bans_caused", "while_banned",
+)  # fmt: skip
+_WORST = ("longest_hole_ids", "longest_hole_s", "repair_max_s", "rss_mb")
 
 
 def cells(figures: Figures) -> tuple[str, ...]:
@@ -41,10 +46,29 @@ def table(found: list[Figures]) -> Table:
     return shown
 
 
+def over_seeds(found: list[Figures]) -> list[tuple[str, Figures]]:
+    """Put the figures of a row over all its seeds into one, with the seeds: sums, and the worst of what is no count."""
+    rows: dict[str, list[Figures]] = {}
+    for figures in found:
+        rows.setdefault(figures.row, []).append(figures)
+    result = []
+    for name, some in rows.items():
+        put = Figures(row=name, seed=some[0].seed, repair_median_s=median(one.repair_median_s for one in some))
+        for what in _SUMS:
+            setattr(put, what, sum(getattr(one, what) for one in some))
+        for what in _WORST:
+            setattr(put, what, max(getattr(one, what) for one in some))
+        put.shortfalls = [text for one in some for text in one.shortfalls]
+        result.append((", ".join(str(one.seed) for one in some), put))
+    return result
+
+
 def markdown(found: list[Figures]) -> str:
-    """Write the table for a document."""
+    """Write the table for a document, a line a row."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 2) + "---|"]
-    lines += ["| " + " | ".join(cells(figures)) + " |" for figures in found]
+    for seeds, figures in over_seeds(found):
+        name, _, *others = cells(figures)
+        lines.append("| " + " | ".join((name, seeds, *others)) + " |")
     return "\n".join(lines)
 
 
