@@ -277,6 +277,8 @@ def limited(stage: Stage, *, down_s: float, announced: bool = False) -> None:
     stage.collect()
     stage.kill()
     stage.rest(down_s)
+    # Weight is counted by the minute: spread over two of them the limit might not be felt.
+    stage.until(lambda: time.time() % 60 < 45, "a minute with time left", within=20)
     stage.collect()
     stage.play(2, 5)
     if not announced:
