@@ -97,7 +97,7 @@ class Engine:
         self._ids = by_venue(names)
         self._environment = self._one_environment()
         self._stopping = asyncio.Event()
-        self._recorder = Recorder(record) if record else None
+        self._recorder = Recorder(record, self.note) if record else None
         self._listeners: list[Callable[[str, list[Trade]], None]] = []
         self._committed = asyncio.Condition()
         self.collectors: list[Collector] = []
@@ -259,7 +259,7 @@ class Engine:
 
     def _written(self, settled: Settled) -> None:
         self.status.settled(settled)
-        asyncio.get_running_loop().create_task(self._tell())
+        self._telling = asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self) -> None:
         async with self._committed:
@@ -288,7 +288,12 @@ class Engine:
         """Stop keeping trades while the disk is nearly full: they become a hole, candles go on."""
         folder = self._folder()
         while self.store.path != ":memory:":
-            free = psutil.disk_usage(folder).free
+            try:
+                free = psutil.disk_usage(folder).free
+            except OSError as error:
+                self.note("disk_unknown", folder, error=str(error))
+                await self.clock.sleep(_DISK)
+                continue
             shedding = free < self.settings.store.min_free
             if any(collector.pipeline.shedding is not shedding for collector in self.collectors):
                 self.note("disk_low" if shedding else "disk_again", folder, free=free)

@@ -17,6 +17,11 @@ GaplessError
 └── Incomplete          data was asked for with on_gap="raise" and some is missing; exit status 1
 """
 
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+"""What decoding raises where a reply is not what it should be."""
+
 
 class GaplessError(Exception):
     """The root of everything that gapless raises on purpose."""

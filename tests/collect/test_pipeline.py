@@ -266,6 +266,20 @@ def test_one_wrong_answer_about_the_time_does_not_outweigh_the_events() -> None:
     assert clock.now(40 * SECOND) == EPOCH + HOUR + 2 * SECOND  # the streams have been silent for long
 
 
+def test_one_event_of_the_far_future_does_not_make_a_year_of_bars_wanted() -> None:
+    desk, market = Desk(), TinyMarket()
+    desk.hear(*market.aggs(1, 3), market.bar_frame(0))
+    wrong = market.bar_frame(1)
+    wrong["data"]["E"] += 400 * 86_400_000
+    desk.hear(wrong, mono=2 * SECOND)
+    desk.pipeline.ticked(2 * SECOND)
+    assert desk.bars.newest == EPOCH // MINUTE + 1
+    desk.hear(*market.aggs(4, 5), mono=3 * SECOND)
+    for number in range(25):  # where every event says so, it is the time
+        desk.hear(market.bar_frame(1) | {"data": wrong["data"]}, mono=4 * SECOND + number)
+    assert desk.pipeline.clock.now(4 * SECOND) > EPOCH + 399 * DAY
+
+
 def test_what_is_taken_for_a_commit_is_not_pending_any_more() -> None:
     desk, market = Desk(), TinyMarket()
     desk.hear(*market.aggs(1, 3))

@@ -198,7 +198,8 @@ def test_a_silent_stream_is_subscribed_anew_and_then_its_connection_is_left() ->
     one = live(TRADES)
     now = T0 + 4 * SECOND
     assert one.ticked(now) == [Probe(TRADES)]
-    assert sent(one.silent(TRADES.name, now)) == [["UNSUBSCRIBE", TRADES.name, 2]]
+    assert one.silent(TRADES.name, now) == []  # one message a tick
+    assert sent(one.ticked(now)) == [["UNSUBSCRIBE", TRADES.name, 2]]
     assert sent(one.ticked(now + 1)) == [["SUBSCRIBE", TRADES.name, 3]]
     assert one.silent(TRADES.name, now + 2) == []  # a second answer about the same silence
     one.replied([Control(2, None), Control(3, None)], now + 3)
@@ -214,31 +215,58 @@ def test_a_stream_that_speaks_again_after_it_was_subscribed_anew_is_forgiven() -
     now = T0 + 4 * SECOND
     one.silent(TRADES.name, now)
     one.ticked(now)
+    one.ticked(now)
     one.replied([Control(3, None)], now)
     one.delivered(TRADES.name, 1, now + SECOND)
     assert one.subscriptions[TRADES.name].silences == 0
-    assert sent(one.silent(TRADES.name, now + 9 * SECOND)) == [["UNSUBSCRIBE", TRADES.name, 4]]
+    one.silent(TRADES.name, now + 9 * SECOND)
+    assert sent(one.ticked(now + 9 * SECOND)) == [["UNSUBSCRIBE", TRADES.name, 4]]
 
 
 @pytest.mark.parametrize("follower", [BARS, QUOTE])
 def test_bars_and_quotes_are_found_silent_by_the_trades_that_go_on_without_them(follower: Stream) -> None:
     flowed = {BTC: T0}
     one = live(follower, flowed=flowed)
-    now = T0 + WATCH.follower_idle + 1
+    now = T0 + 10 * WATCH.follower_idle
     assert one.ticked(now) == []  # nothing traded either
     flowed[BTC] = now
-    assert sent(one.ticked(now)) == [["UNSUBSCRIBE", follower.name, 2]]
-    assert sent(one.ticked(now + 1)) == [["SUBSCRIBE", follower.name, 3]]
+    assert one.ticked(now) == []  # it has only just been traded
+    flowed[BTC] = now + WATCH.follower_idle
+    assert one.ticked(now + WATCH.follower_idle + 1) == []
+    assert sent(one.ticked(now + WATCH.follower_idle + 2)) == [["UNSUBSCRIBE", follower.name, 2]]
+    assert sent(one.ticked(now + WATCH.follower_idle + 3)) == [["SUBSCRIBE", follower.name, 3]]
+
+
+def test_bars_of_a_coin_that_trades_once_a_minute_are_not_called_silent_at_every_trade() -> None:
+    flowed: dict[str, int] = {}
+    one = live(BARS, flowed=flowed)
+    for minute in range(1, 60):
+        traded = T0 + minute * 70 * SECOND
+        for tick in range(0, 70, 5):
+            assert one.ticked(traded - (70 - tick) * SECOND + MS) == []
+        flowed[BTC] = traded
+        assert one.ticked(traded) == []
+        one.delivered(BARS.name, 1, traded + 300 * MS)
+        flowed[BTC] = traded + 400 * MS  # an aggregate comes after the bar that holds it already
 
 
 def test_many_silent_streams_do_not_flood_the_venue_with_messages() -> None:
     streams = [Stream(f"s{n}@kline_1m", f"binance:S{n}", "bars", "market") for n in range(50)]
-    now = T0 + WATCH.follower_idle + SECOND
-    one = live(*streams, QUOTE, flowed={stream.instrument: now for stream in streams})
-    one.delivered(QUOTE.name, 1, now)
-    for tick in range(200):
-        assert len(sent(one.ticked(now + tick))) <= 1
-    assert all(one.subscriptions[stream.name].silences == 1 for stream in streams)
+    flowed = {stream.instrument: T0 + 3 * SECOND for stream in streams}
+    one = live(*streams, QUOTE, flowed=flowed)
+    said: list[list[object]] = []
+    for tick in range(1, 400):
+        now = T0 + tick * 250 * MS
+        one.delivered(QUOTE.name, 1, now)
+        messages = sent(one.ticked(now))
+        assert len(messages) <= 1
+        said += messages
+        one.replied([Control(int(str(message[-1])), None) for message in messages], now)
+        for message in messages:
+            if message[0] == "SUBSCRIBE":
+                one.delivered(str(message[1]), 1, now)
+    assert sorted(str(name) for method, name, _ in said if method == "SUBSCRIBE") == sorted(s.name for s in streams)
+    assert len(said) == 100
 
 
 def test_a_route_that_is_silent_as_a_whole_is_left_at_once_and_not_stream_by_stream() -> None:
@@ -306,8 +334,10 @@ def test_two_reasons_to_leave_a_connection_are_one_leave() -> None:
     one.delivered(QUOTE.name, 1, now)
     one.silent(BARS.name, now)
     one.ticked(now)
-    one.replied([Control(3, None)], now)
+    one.ticked(now)
+    one.replied([Control(4, None)], now)
     one.silent(late.name, now)
+    one.ticked(now)
     one.ticked(now)
     far = now + 30 * SECOND
     assert one.ticked(far) == [Replace("a subscription was not acknowledged")]

@@ -28,7 +28,10 @@ def ask(url: str, path: str, body: dict[str, Any] | None = None, *, seconds: flo
         with urlopen(request, timeout=seconds) as reply:  # noqa: S310
             return msgspec.json.decode(reply.read(), type=dict[str, Any])
     except HTTPError as error:
-        said = msgspec.json.decode(error.read() or b"{}")
+        try:
+            said = msgspec.json.decode(error.read(), type=dict[str, str])
+        except msgspec.DecodeError:
+            said = {}
         raise BadInput(said.get("error", f"{url} answered HTTP {error.code}")) from error
     except (URLError, TimeoutError, ConnectionError) as error:
         raise CouldNot(f"no gapless answers at {url}; start one with `gapless run`, or name it with --url") from error

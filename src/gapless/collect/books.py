@@ -3,12 +3,11 @@
 import asyncio
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from gapless.budget.priority import Priority
 from gapless.collect.rest import RestClient
-from gapless.errors import BadNumber, CouldNot
+from gapless.errors import UNREADABLE, BadNumber, CouldNot
 from gapless.model import SECOND, Instrument, Tape
 from gapless.model.book import BookState, DepthDiff
 from gapless.model.number import plain
@@ -68,7 +67,7 @@ class Books:
                 request = history.depth_request(self._hosts, kept.instrument.symbol)
                 body = await self._rest.get(request, priority=Priority.BARS)
                 snapshot = history.depth(body, tape)
-            except (CouldNot, BadNumber, msgspec.DecodeError):
+            except (*UNREADABLE, CouldNot, BadNumber):
                 kept.wanted.set()
             else:
                 kept.snapshots += 1

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Struct
 
 from gapless.budget.priority import Priority
@@ -22,7 +21,7 @@ from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of,
 from gapless.collect.shards import laid
 from gapless.collect.venue_clock import QUIET
 from gapless.collect.watchdog import Watchdog
-from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
+from gapless.errors import UNREADABLE, BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
 from gapless.ports import BudgetStore, Clock, Http, Locks, Sockets, TapeReader, TapeStore
@@ -153,7 +152,7 @@ class Collector:
                 if isinstance(trouble, Refused) or failures == _TRIES:
                     raise
                 self._outside.note("waiting", self.venue.name, reason=str(trouble))
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise Unavailable(f"{self.hosts.rest} is no {self.venue.name}: {error}") from error
 
     def _open(self, instrument: Instrument, kind: TapeKind, history: int) -> Line:
@@ -190,11 +189,13 @@ class Collector:
     def _connection(self, name: str, streams: list[Stream]) -> Connection:
         suspects = self.watchdog.suspects
         hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self.connects.turn)
-        return Connection(
+        made = Connection(
             name, streams[0].group, streams, pipeline=self.pipeline, hosts=self.hosts, sockets=self._outside.sockets,
             clock=self._clock, hooks=hooks, watch=Watch(), life=life_of(self._settings, self.venue.limits),
             most_failures=self._settings.reconnect_limit,
         )  # fmt: skip
+        made.pressed(pause=self.pipeline.pressed)
+        return made
 
     def _start(self, connection: Connection) -> None:
         if self._group is not None:
@@ -214,7 +215,7 @@ class Collector:
         """Begin and end instruments while everything else goes on; give those refused, each with the reason."""
         refused = {name: "it is not collected" for name in remove if name not in self.pipeline.lines}
         if fresh := [name for name in add if name not in self.pipeline.lines]:
-            known = await self._instruments([])
+            known = await self._instruments(fresh)
             for name in fresh:
                 try:
                     instrument = resolve(name, known, where=f"{self.venue.name} lists")
@@ -225,11 +226,12 @@ class Collector:
                     if instrument.id not in self.pipeline.lines:
                         self._begin(instrument)
                 except StoreBusy as busy:
-                    self.pipeline.forget(instrument.id)
+                    if instrument.id in self.pipeline.lines:
+                        self.pipeline.forget(instrument.id, self._clock.monotonic())
                     refused[name] = str(busy)
         for name in remove:
             if line := self.pipeline.lines.get(name):
-                self.pipeline.forget(name)
+                self.pipeline.forget(name, self._clock.monotonic())
                 self._outside.locks.free(self._tapes_of(line))
         changed = self._lay()
         for connection in [one for one in self.connections if not one.streams]:
@@ -305,7 +307,7 @@ class Collector:
         try:
             body = await self.rest.get(self.venue.history.time_request(self.hosts), priority=Priority.LIVE)
             time = self.venue.history.time(body)
-        except (Refused, msgspec.DecodeError) as trouble:
+        except (*UNREADABLE, Refused) as trouble:
             self._outside.note("time_refused", self.venue.name, reason=str(trouble))
             return None
         else:
@@ -320,14 +322,15 @@ class Collector:
         self.rotations += name == "rotated"
         self.rotations_failed += name == "rotate_failed"
         if name in _BREAKS:
-            self.pipeline.broke(_BREAKS[name], self._clock.monotonic())
+            cause = "backpressure" if self.pipeline.pressed else _BREAKS[name]
+            self.pipeline.broke(cause, self._clock.monotonic())
         self._outside.note(name, subject, **fields)
 
     async def settle(self) -> None:
         """Compare every tape's newest id with the venue once, then wait until no hole is left."""
         time = await self._read_clock()
         self.repair.at_once()
-        for line in self.pipeline.lines.values():
+        for line in list(self.pipeline.lines.values()):
             await self.repair.catch_up(line)
         if time is not None:
             self.pipeline.due_bars(time)

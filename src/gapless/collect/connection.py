@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from gapless.collect.pipeline import Pipeline
-from gapless.errors import Unavailable
+from gapless.errors import StoreError, Unavailable
 from gapless.model import MS, SECOND
 from gapless.ports import Clock, Socket, Sockets
 from gapless.protocol.overlap import LIMIT, Overlap
@@ -23,6 +23,7 @@ _TICK = SECOND // 4
 _LOOK = 20 * MS  # how often it is looked whether a successor may take over
 _CALM = 5 * SECOND  # between two replacements that nobody asked for; doubled each time, up to _CALM_MOST
 _CALM_MOST = 300 * SECOND
+_REFUSED_AGAIN = 300 * SECOND  # a stream that was refused is asked for again after this
 _LIVED = 10 * SECOND  # who lived so long was no failure
 
 
@@ -58,6 +59,7 @@ class Leg:
         self.socket: Socket | None = None
         self.opened_at = 0
         self.until = 0
+        self.why = "its time was nearly up"
         self.firsts: dict[str, int] = {}
         self.kept: dict[str, list[Any]] = {}
         self._connection = connection
@@ -177,13 +179,19 @@ class Connection:
                 await self._clock.sleep(int(random.uniform(0, top)))  # noqa: S311
             if 0 < self._most_failures < failures:
                 raise Unavailable(f"{self.name} could not be kept up in {failures} attempts; reconnect_limit ends it")
-            await self._hooks.turn()
+            while self._paused:
+                await self._clock.sleep(_TICK)
             try:
-                self._leg = await self._open()
-            except Unavailable as error:
+                await self._hooks.turn()
+                leg = await self._open()
+            except (Unavailable, StoreError) as error:
                 self._hooks.note("connect_failed", self.name, error=str(error))
                 failures += 1
                 continue
+            if self.up:
+                leg.leave()  # a successor has stood in meanwhile
+            else:
+                self._leg = leg
             began = self._clock.monotonic()
             await self._until_over()
             failures = 0 if self._clock.monotonic() - began > _LIVED else failures + 1
@@ -204,6 +212,7 @@ class Connection:
         leg.socket = await self._sockets.connect(self._url, leg)
         now = self._clock.monotonic()
         self.connects += 1
+        self.rejected.clear()
         leg.opened_at = now
         # The moments only spread replacements; nothing secret hangs on them.
         leg.until = now + int(self._life * random.uniform(0.75, 0.95))  # noqa: S311
@@ -224,7 +233,7 @@ class Connection:
             if self.session.phase is not Phase.OPEN:
                 continue
             if now > self._leg.until:
-                self._replace(self._leg, "its time was nearly up")
+                self._replace(self._leg, self._leg.why)
             elif self._leg.streams is not self.streams:
                 self._replace(self._leg, "its subscriptions changed")
 
@@ -244,20 +253,25 @@ class Connection:
     async def rotate(self, reason: str) -> str | None:
         """Replace the socket by a successor; give None when that is done, else why the old one stays."""
         async with self._rotating:
-            await self._hooks.turn()
-            old, began = self._leg, self._clock.monotonic()
             if not self.up:
                 return "it is not connected"
-            old.session.leaves()
+            old, began = self._leg, self._clock.monotonic()
             try:
+                await self._hooks.turn()
+                if self._leg is not old or not self.up:
+                    return "it broke before its turn came"
+                old.session.leaves()
                 self._successor = new = await self._open()
                 why = await self._overlapped(old, new)
                 if why is None and not self._ended and (self._leg is old or self._leg.over.is_set()):
                     self._take_over(new)
                 elif self._leg is not new:
                     new.leave()
-            except Unavailable as error:
+            except (Unavailable, StoreError) as error:
                 why = str(error)
+            except BaseException:
+                self._give_up(old)
+                raise
             finally:
                 self._successor = None
             self._in_vain = why is not None
@@ -288,7 +302,14 @@ class Connection:
             await self._clock.sleep(_LOOK)
         return "the successor broke"
 
+    def _give_up(self, old: Leg) -> None:
+        """Leave a successor that is not waited for any more."""
+        old.session.stays()
+        if self._successor is not None and self._successor is not self._leg:
+            self._successor.leave()
+
     def _take_over(self, leg: Leg) -> None:
+        leg.session.stays()
         old, self._leg = self._leg, leg
         old.leave()
         self._pipeline.batch(leg.kept, 0, self._clock.monotonic())
@@ -304,6 +325,7 @@ class Connection:
         if grouped.controls:
             for stream in session.replied(grouped.controls, mono):
                 self.rejected[stream.name] = session.subscriptions[stream.name].reason
+                leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=self.rejected[stream.name])
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
@@ -317,7 +339,7 @@ class Connection:
             self._hooks.note("malformed", self.name, frame=raw[:2_000].decode(errors="replace"))
         for notice in grouped.notices:
             self._hooks.note("notice", self.name, notice=notice)
-            self._replace(leg, notice)
+            leg.until, leg.why, self._calm_until = 0, notice, 0
         self._hooks.arrived()
 
     def _of_two(self, grouped: Grouped, leg: Leg) -> dict[str, int]:
@@ -353,11 +375,11 @@ class Connection:
     def pressed(self, *, pause: bool) -> None:
         """Pause or resume reading while the writer is behind."""
         self._paused = pause
-        if not pause:
-            self.session.resumed(self._clock.monotonic())
         for leg in (self._leg, self._successor):
             if leg is not None and leg.socket is not None:
                 (leg.socket.pause if pause else leg.socket.resume)()
+            if leg is not None and not pause:
+                leg.session.resumed(self._clock.monotonic())
 
     def _act(self, leg: Leg, actions: list[Action]) -> None:
         for action in actions:

@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gapless.budget.priority import Priority
 from gapless.collect.line import Line
 from gapless.collect.pipeline import Pipeline
 from gapless.collect.rest import RestClient
-from gapless.errors import BadNumber, CouldNot, Refused
+from gapless.errors import UNREADABLE, BadNumber, CouldNot, Refused
 from gapless.model import MINUTE, SECOND, Instrument
 from gapless.ports import Clock
 from gapless.venues.spec import Hosts
@@ -23,6 +23,7 @@ class _Asked(Struct):
     """Since when a line lacks a bar, when the venue's list may be read again for it, and how long that is put off."""
 
     since: int = 0
+    absent: bool = False
     after: int = 0
     pause: int = _AGAIN
 
@@ -56,17 +57,25 @@ class Listings:
             return
         try:
             known = {one.id: one for one in await self._listed()}
+            for line in doubtful if known else ():
+                await self._judge(line, known.get(line.instrument.id))
         except CouldNot:
-            return
-        for line in doubtful:
-            name = line.instrument.id
-            found = known.get(name) or msgspec.structs.replace(line.instrument, status="delisted")
-            if found.status == "trading":
-                asked = self._asked[name]
-                asked.pause = min(asked.pause * 2, _AGAIN_MOST)
-            elif await self._is_over(line):
-                line.ended = True
-                await self._ended(found)
+            return  # the network, or the store: it is looked again
+
+    async def _judge(self, line: Line, found: Instrument | None) -> None:
+        """End a line that the venue does not trade; one that is merely absent must be so twice."""
+        asked = self._asked[line.instrument.id]
+        if found is not None and found.status == "trading":
+            asked.pause = min(asked.pause * 2, _AGAIN_MOST)
+        elif found is None and not asked.absent:
+            asked.absent = True
+        elif await self._is_over(line):
+            line.ended = True
+            try:
+                await self._ended(found or replace(line.instrument, status="delisted"))
+            except CouldNot:
+                line.ended = False
+                raise
 
     def _is_doubtful(self, line: Line, now: int) -> bool:
         track = line.bars
@@ -75,7 +84,7 @@ class Listings:
         held = track.sequence.coverage.newest or track.begins - 1
         asked = self._asked.setdefault(line.instrument.id, _Asked())
         if track.newest <= held:
-            asked.since, asked.pause = 0, _AGAIN
+            asked.since, asked.absent, asked.pause = 0, False, _AGAIN
             return False
         asked.since = asked.since or now
         if now < max(asked.after, asked.since + _OVERDUE):
@@ -98,7 +107,7 @@ class Listings:
         except Refused:
             # It is not even known any more: up to its last trade bars are wanted, and the archive may have them.
             last = max(held, line.trades.newest_time // MINUTE if line.trades else held)
-        except (msgspec.DecodeError, BadNumber):
+        except (*UNREADABLE, BadNumber):
             return False
         self._pipeline.cut(line, last)
         return True

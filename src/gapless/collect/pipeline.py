@@ -18,6 +18,7 @@ from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
 
 _BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later it is read by REST
+_JUST_DUE = 30 * SECOND
 _BLAMED = 10 * SECOND  # a hole seen this soon after a connection broke comes of that
 
 # A number of too many digits, or an event of another kind than its stream's.
@@ -58,14 +59,17 @@ class Pipeline:
         """List the streams that are wanted."""
         return list(self._streams.values())
 
-    def forget(self, instrument: str) -> None:
-        """Collect an instrument no longer: what is under way of it is left out, and no bar that has not come is due."""
+    def forget(self, instrument: str, mono: int) -> None:
+        """Collect an instrument no longer: what is under way of it is left out, and a bar that is only just due."""
         line = self.lines.pop(instrument)
-        if line.bars and (held := line.bars.sequence.coverage.newest) is not None:
-            self.cut(line, held)
         self._streams = {name: one for name, one in self._streams.items() if one.instrument != instrument}
         self.tickers.pop(instrument, None)
         self.quotes.pop(instrument, None)
+        track = line.bars
+        if track is None or track.newest is None or line.ended or track.newest in track.sequence.coverage:
+            return
+        if self.clock.now(mono) < (track.newest + 1) * MINUTE + _JUST_DUE:
+            self.cut(line, track.newest - 1)
 
     def flowed(self, instrument: str) -> int:
         """Give the monotonic ns at which trades of an instrument last came, 0 before any did."""
@@ -88,7 +92,7 @@ class Pipeline:
         track = line.trades if line else None
         if track is None or first is None:
             return False
-        return first - 1 in track.sequence.coverage or first <= (track.begins or first)
+        return first - 1 in track.sequence.coverage or track.begins is None or first <= track.begins
 
     def batch(
         self, runs: dict[str, list[Any]], received: int, mono: int, firsts: dict[str, int] | None = None
@@ -150,7 +154,7 @@ class Pipeline:
     def _take(self, stream: Stream, line: Line, values: list[Any], mono: int, *, two: bool) -> None:
         kind, name = stream.kind, stream.instrument
         if line.trades and kind == line.trades.tape.kind:
-            self.clock.saw(values[-1].time, mono)
+            self.clock.heard(values[-1].time, mono)
             self._flowed[name] = mono
             self._trades(line, line.trades, values, two=two)
         elif kind == "bars" and line.bars:
@@ -230,8 +234,9 @@ class Pipeline:
     def _bars(self, line: Line, track: Track, events: list[tuple[Bar, bool, int]], mono: int) -> None:
         self._heard(line, events[-1][0].last_id, mono)
         for bar, closed, time in events:
-            self.clock.saw(time, mono)
+            self.clock.heard(time, mono)
             number = bar.start // MINUTE
+            line.ended = False  # it is traded again
             track.begin(number, bar.start, within=self.resume_within)
             if not closed:
                 continue

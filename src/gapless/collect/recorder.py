@@ -1,6 +1,8 @@
 """Keeps every received frame with its receive time, in the capture format: a gzip file a connection and hour."""
 
 import gzip
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,19 +18,26 @@ _JSON = msgspec.json.Decoder(msgspec.Raw)
 class Recorder:
     """Writes `recv_ns payload` lines; a file begins anew with every hour and every run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, note: Callable[..., None] = lambda name, subject, **fields: None) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(f"--record: {folder} cannot be written: {error.strerror}") from error
         self._folder = folder
+        self._note = note
+        self._failed = False
         self._files: dict[str, tuple[int, IO[bytes]]] = {}
 
     def frames(self, connection: str, frames: list[bytes], received: int) -> None:
-        """Keep the frames of one batch."""
-        file = self._file(connection, received)
+        """Keep the frames of one batch; where that fails nothing is recorded any more, and collecting goes on."""
+        if self._failed:
+            return
         stamp = b"%d " % received
-        file.write(b"".join(stamp + _payload(frame) + b"\n" for frame in frames))
+        try:
+            self._file(connection, received).write(b"".join(stamp + _payload(frame) + b"\n" for frame in frames))
+        except OSError as error:
+            self._failed = True
+            self._note("recording_ended", str(self._folder), reason=str(error))
 
     def _file(self, connection: str, received: int) -> IO[bytes]:
         hour = received // HOUR
@@ -45,7 +54,8 @@ class Recorder:
     def close(self) -> None:
         """Finish every file."""
         for _, file in self._files.values():
-            file.close()
+            with suppress(OSError):
+                file.close()
         self._files.clear()
 
 

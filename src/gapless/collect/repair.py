@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
-import msgspec
-
 from gapless.budget.priority import Priority
 from gapless.collect.bar_pages import BarPages
 from gapless.collect.filling import Filling, Repaired
@@ -14,7 +12,7 @@ from gapless.collect.pipeline import Pipeline
 from gapless.collect.pricing import Pricing
 from gapless.collect.rest import RestClient
 from gapless.collect.sources import Ask, Found, Later, Sources, Wrong
-from gapless.errors import BadFile, Refused, Unavailable
+from gapless.errors import UNREADABLE, BadFile, Refused, Unavailable
 from gapless.model import HOUR, MINUTE, MS, SECOND, Evidence, Gap, Tape
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range, cut, split
@@ -324,7 +322,7 @@ class Repair:
         except (Refused, Unavailable) as refusal:
             self.done.refusals[name] = str(refusal)
             return False
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             self._filling.rejected(track, "rest", f"it cannot be read: {error}")
             return False
         self._pipeline.clock.told(time, self._clock.monotonic())

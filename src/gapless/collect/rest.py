@@ -14,7 +14,7 @@ from gapless.budget.host import granted, observed, used_now
 from gapless.budget.priority import Priority
 from gapless.budget.state import Ceiling, HostState
 from gapless.collect.gate import Gate
-from gapless.errors import Banned, CouldNot, GaplessError, Refused, Throttled
+from gapless.errors import Banned, CouldNot, GaplessError, Refused, StoreError, Throttled
 from gapless.model import MINUTE, SECOND
 from gapless.ports import BudgetStore, Clock, Http, Reply
 from gapless.venues.spec import Request, Venue
@@ -94,7 +94,7 @@ class RestClient:
             async with self._gate.turn(place, partial(self._ask, sending)):
                 try:
                     return await self._send(sending, request)
-                except Refused:
+                except (Refused, StoreError):
                     raise
                 except CouldNot:
                     if not patient or self._failures == self._give_up:

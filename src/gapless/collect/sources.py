@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-import msgspec
 from msgspec import Struct, field
 
 from gapless.budget.priority import Priority
 from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
 from gapless.collect.rest import RestClient
-from gapless.errors import BadNumber, CouldNot, GaplessError
+from gapless.errors import UNREADABLE, BadNumber, CouldNot, GaplessError
 from gapless.model import DAY, MINUTE, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range
@@ -109,7 +108,7 @@ class Sources:
     def _page(self, body: bytes, tape: Tape) -> Page:
         try:
             return self._venue.history.trades_page(body, tape, None, self._clock.wall())
-        except (msgspec.DecodeError, BadNumber) as error:
+        except (*UNREADABLE, BadNumber) as error:
             raise Wrong(f"it cannot be read: {error}") from error
 
     async def first_trade(self, tape: Tape, start: int, end: int, priority: Priority) -> int | None:
@@ -128,7 +127,7 @@ class Sources:
         body = await self.get(request, priority)
         try:
             bars = self._venue.history.bars(body, tape)
-        except (msgspec.DecodeError, BadNumber) as error:
+        except (*UNREADABLE, BadNumber) as error:
             raise Wrong(f"it cannot be read: {error}") from error
         if wrong := wrong_bars(bars, start, end):
             raise Wrong(wrong)

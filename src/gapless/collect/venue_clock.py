@@ -4,6 +4,7 @@ from gapless.model import MINUTE, SECOND
 
 QUIET = 20 * SECOND  # streams that are silent for so long tell no time
 _NEAR = 5 * MINUTE  # an answer this near to the last event is believed at once
+_AGREE = 20  # so many events in a row must be far ahead before they are believed
 _BEYOND = 2 * SECOND  # how far beyond the last event the venue's clock is believed to have run
 
 
@@ -19,11 +20,20 @@ class VenueClock:
         self._told = 0
         self._told_mono = 0
         self._asked = 0
+        self._far = 0
 
     def saw(self, time: int, mono: int) -> None:
         """Learn the time of an event, ns UTC, at a monotonic ns of ours."""
         if time > self._time:
             self._time, self._mono = time, mono
+
+    def heard(self, time: int, mono: int) -> None:
+        """Learn the time of an event that may be wrong: one far ahead of all others is not believed."""
+        if self._time and time > self._time + _NEAR and self._far < _AGREE:
+            self._far += 1
+        else:
+            self._far = 0
+            self.saw(time, mono)
 
     def told(self, time: int, mono: int) -> None:
         """Learn what the venue answered about its time, ns UTC."""

@@ -1,6 +1,7 @@
 """Looks after streams that may be silent: asks the venue whether they should have spoken."""
 
 import asyncio
+from typing import Any
 
 from gapless.collect.connection import Connection
 from gapless.collect.line import Line
@@ -46,11 +47,12 @@ class Watchdog:
 
         try:
             asking = asyncio.ensure_future(self._is_ahead(line))
-            waiting = asyncio.ensure_future(self._clock.sleep(_UNTOLD))
-            await asyncio.wait({asking, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            if not asking.done() and not spoke() and self._unusual(session, stream, 2):
-                connection.doubtful(stream)  # to be replaced costs nothing
+            while not await self._answered(asking):
+                if spoke():
+                    asking.cancel()
+                    return
+                if self._unusual(session, stream, 2):
+                    connection.doubtful(stream)  # to be replaced costs nothing
             if not await asking:
                 session.quiet(stream.name)
                 return
@@ -64,6 +66,14 @@ class Watchdog:
             self._missed[stream.name] = (session, spoken)
         finally:
             self._looking.discard(stream.name)
+
+    async def _answered(self, asking: asyncio.Future[bool]) -> bool:
+        """Wait for an answer, but not for ever; give whether it is there."""
+        waiting: asyncio.Future[None] = asyncio.ensure_future(self._clock.sleep(_UNTOLD))
+        both: set[asyncio.Future[Any]] = {asking, waiting}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        return asking.done()
 
     def _unusual(self, session: Session, stream: Stream, times: int) -> bool:
         """Say whether the silence is long at the stream's own rate."""

@@ -13,6 +13,7 @@ from gapless.protocol.rate import Rate
 from gapless.venues.spec import Control, Stream
 
 TRADES = ("agg", "trade")
+_RACE = 2 * SECOND
 
 
 class Send(Struct, frozen=True):
@@ -65,6 +66,7 @@ class Subscription(Struct):
     events: int = 0
     rate: Rate = field(default_factory=Rate)
     asked: int = 0
+    led: int = 0
     patience: int = 0
     silences: int = 0
     reason: str = ""
@@ -106,7 +108,7 @@ class Session:
         self._told = told
         self._agreed = agreed
         self._requests: dict[int, list[str]] = {}
-        self._parts: list[list[str]] = []
+        self._queue: list[tuple[bool, list[str]]] = []
         self._next = 1
 
     def opened(self, now: int) -> list[Action]:
@@ -145,7 +147,7 @@ class Session:
         for name in back:
             self.subscriptions[name].moves(Subscribed.WANTED, now)
         middle = (len(back) + 1) // 2
-        self._parts += [part for part in (back[:middle], back[middle:]) if part]
+        self._queue += [(True, part) for part in (back[:middle], back[middle:]) if part]
 
     def delivered(self, name: str, events: int, now: int) -> None:
         """Learn that a stream spoke: only that makes it live."""
@@ -166,24 +168,24 @@ class Session:
         """Look for what should have come: acknowledgements and data. At most one message goes out, and one probe."""
         if self.phase is not Phase.OPEN:
             return []
-        actions: list[Action] = self._ask(self._parts.pop(0), now) if self._parts else []
+        actions = self._next_message(now)
         suspects: list[Subscription] = []
         for subscription in self.subscriptions.values():
             phase = subscription.phase
-            if phase is Subscribed.PENDING and now - subscription.since > self._watch.acknowledgement:
+            if phase is Subscribed.PENDING and now - subscription.asked > self._watch.acknowledgement:
                 return [self._leave("a subscription was not acknowledged")]
             if phase not in (Subscribed.CONFIRMED, Subscribed.LIVE):
                 continue
             if subscription.stream.kind in TRADES:
                 if self._is_suspect(subscription, now):
                     suspects.append(subscription)
-            elif not actions and self._is_left_behind(subscription, now):
+            elif self._is_left_behind(subscription, now):
                 actions += self.silent(subscription.stream.name, now)
                 if self.phase is not Phase.OPEN:
                     return actions
         if suspects:
             # The fastest has the most to tell, and where the whole route is silent one answer is enough.
-            suspect = min(suspects, key=lambda one: one.rate.mean)
+            suspect = min(suspects, key=lambda one: (not one.rate.mean, one.rate.mean))
             suspect.asked = now
             actions.append(Probe(suspect.stream))
         return actions
@@ -205,11 +207,17 @@ class Session:
         return bool(told) and now - told > watch.told and now - subscription.asked > 2 * watch.told
 
     def _is_left_behind(self, subscription: Subscription, now: int) -> bool:
-        """Say whether a stream that follows trades did not follow them."""
-        since = max(subscription.last, subscription.since)
-        limit = self.limit(subscription)
+        """Say whether a stream that follows trades did not follow them: the first that it missed is long past.
+
+        What comes within two seconds of its last word may have been in it: trades and what is made of them race.
+        """
+        since = max(subscription.last, subscription.since, subscription.asked) + _RACE
         led = self._flowed(subscription.stream.instrument)
-        return now - since > max(limit, self._watch.follower_idle) and led > since + limit // 2
+        if led <= since:
+            return False
+        if subscription.led <= since:
+            subscription.led = led
+        return now - subscription.led > self._watch.follower_idle
 
     def in_time(self, now: int) -> list[str]:
         """List the instruments whose trades came within the time that their own rate lets expect."""
@@ -244,11 +252,9 @@ class Session:
             return [self._leave(f"{name} is acknowledged and silent")]
         if self._nothing_comes(now):
             return [self._leave("nothing comes any more")]
-        number = self._number()
-        self._requests[number] = []
         subscription.moves(Subscribed.WANTED, now)
-        self._parts.append([name])
-        return [Send(self._unsubscribe([name], number))]
+        self._queue += [(False, [name]), (True, [name])]
+        return []
 
     def _nothing_comes(self, now: int) -> bool:
         """Say whether several streams have delivered and none of them does: then the route is silent."""
@@ -264,6 +270,17 @@ class Session:
         """Learn that a successor is being opened: what is silent here is no longer looked after."""
         if self.phase is Phase.OPEN:
             self._go(Phase.LEAVING)
+
+    def _next_message(self, now: int) -> list[Action]:
+        """Give the next message that waits: venues count messages a second."""
+        if not self._queue:
+            return []
+        wanted, names = self._queue.pop(0)
+        if wanted:
+            return self._ask(names, now)
+        number = self._number()
+        self._requests[number] = []
+        return [Send(self._unsubscribe(names, number))]
 
     def _ask(self, names: list[str], now: int) -> list[Action]:
         actions: list[Action] = []

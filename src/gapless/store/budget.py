@@ -68,8 +68,11 @@ class SqliteBudget:
 
     def states(self) -> dict[str, bytes]:
         """Give every host's state."""
-        with self._lock:
-            return dict(self._connection.execute("SELECT name, state FROM host").fetchall())
+        try:
+            with self._lock:
+                return dict(self._connection.execute("SELECT name, state FROM host").fetchall())
+        except sqlite3.Error as error:
+            raise StoreError(f"the budgets in {self._path} cannot be read: {error}") from error
 
     def close(self) -> None:
         """Close the file."""

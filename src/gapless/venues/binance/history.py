@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec.structs import replace
 
-from gapless.errors import Banned, GaplessError, Refused, Throttled, Unavailable
+from gapless.errors import UNREADABLE, Banned, GaplessError, Refused, Throttled, Unavailable
 from gapless.model import MINUTE, MS, SECOND, Bar, Tape, Trade
 from gapless.model.book import DepthSnapshot
 from gapless.model.number import scaled, wide
@@ -179,7 +179,7 @@ def refusal(status: int, headers: dict[str, str], body: bytes, venue_now: int) -
         return Unavailable(f"the venue failed with HTTP {status}")
     try:
         said = _REFUSAL.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Refused(status, 0, body[:200].decode(errors="replace"))
     return Refused(status, said.code, said.msg)
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gapless.errors import BadNumber
 from gapless.model import MS, Instrument
 from gapless.model.instrument import Kind, Status
 from gapless.model.number import digits_of, scaled
@@ -34,6 +35,13 @@ def _instrument(info: SymbolInfo, market: Market) -> Instrument | None:
     step = next((f.stepSize for f in info.filters if f.filterType == "LOT_SIZE"), "")
     if not tick or not step:
         return None
+    try:
+        return _described(info, market, tick, step)
+    except BadNumber:
+        return None
+
+
+def _described(info: SymbolInfo, market: Market, tick: str, step: str) -> Instrument:
     # Precision and tick size differ, and prices are written with the precision: "61800.30" on a tick of 0.10.
     price_digits = max(digits_of(tick), info.pricePrecision or 0 if market.padded is None else 0)
     size_digits = max(digits_of(step), info.quantityPrecision or 0 if market.padded is None else 0)
