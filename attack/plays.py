@@ -272,13 +272,14 @@ def _symbols(stage: Stage) -> dict[str, str]:
     return {row["symbol"]: row["status"] for row in ask(f"{stage.sim.url}{path}/exchangeInfo")["symbols"]}
 
 
-def limited(stage: Stage, *, down_s: float, announced: bool = False) -> None:
+def limited(stage: Stage, *, down_market_s: float, announced: bool = False) -> None:
     """A repair of more pages than the limit of a minute allows; one that is not announced must be felt."""
     stage.collect()
-    stage.kill()
-    stage.rest(down_s)
     # Weight is counted by the minute: spread over two of them the limit might not be felt.
-    stage.until(lambda: time.time() % 60 < 45, "a minute with time left", within=20)
+    stage.until(lambda: time.time() % 60 < 35, "a minute with time left", within=30)
+    stage.kill()
+    _, last = _newest(stage.store)
+    stage.until(lambda: stage.venue_state()["market_ms"] >= last + 1_000 * down_market_s, "the market to go on")
     stage.collect()
     stage.play(2, 5)
     if not announced:

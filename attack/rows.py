@@ -69,16 +69,16 @@ ROWS: tuple[Row, ...] = (
     Row(
         name="limit_far_below", about="the venue enforces an eighth of the limit that it announces",
         faults=({"kind": "limit_change", "at": 0.0, "factor": 0.125, "lasts": 0},), kinds=("limit_change",),
-        play=partial(plays.limited, down_s=3.0), short=True, **CHANGED_LIMIT,
+        play=partial(plays.limited, down_market_s=2_400.0), short=True, **CHANGED_LIMIT,
     ),
     Row(
         name="limit_halved", about="half the announced limit holds, without notice",
         faults=({"kind": "limit_change", "at": 1.0, "lasts": 0},), kinds=("limit_change",),
-        play=partial(plays.limited, down_s=15.0), **CHANGED_LIMIT,
+        play=partial(plays.limited, down_market_s=7_500.0), **CHANGED_LIMIT,
     ),
     Row(
         name="limit_300", about="the venue announces and enforces 300, our table says 2,400",
-        limits={"weight_limit": 300}, play=partial(plays.limited, down_s=4.0, announced=True), **CHANGED_LIMIT,
+        limits={"weight_limit": 300}, play=partial(plays.limited, down_market_s=2_400.0, announced=True), **CHANGED_LIMIT,
     ),
     *(_alone(fault) for fault in CONNECTION),
     _alone(*REFUSED),
