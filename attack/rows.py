@@ -78,7 +78,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         name="limit_300", about="the venue announces and enforces 300, our table says 2,400",
-        limits={"weight_limit": 300}, play=partial(plays.limited, down_market_s=2_400.0, announced=True), **CHANGED_LIMIT,
+        limits={"weight_limit": 300}, play=partial(plays.limited, down_market_s=2_400.0, announced=True),
+        **CHANGED_LIMIT,
     ),
     *(_alone(fault) for fault in CONNECTION),
     _alone(*REFUSED),
