@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from attack.processes import Collector, Sim
+
 from gapless.adapters import open_store
 
 _BREAKS = 100
