@@ -33,11 +33,12 @@ async def play_to_end(probe, streams):
 
     async with contextlib.AsyncExitStack() as stack:
         tasks = []
-        for path, names in streams.items():
-            socket = await stack.enter_async_context(probe.socket(path))
+        for path in streams:
+            sockets.append(await stack.enter_async_context(probe.socket(path)))
+        # The market plays from the first subscription on: the others must not wait for a connection.
+        for socket, names in zip(sockets, streams.values(), strict=True):
             await socket.send_json({"method": "SUBSCRIBE", "params": names, "id": 1})
-            sockets.append(socket)
-            tasks.append(asyncio.create_task(listen(path, socket)))
+        tasks += [asyncio.create_task(listen(path, socket)) for path, socket in zip(streams, sockets, strict=True)]
         while not (await probe.get("/sim/state"))[1]["ended"]:  # noqa: ASYNC110 - the end lies behind HTTP
             await asyncio.sleep(0.1)
         for socket in sockets:
@@ -56,7 +57,7 @@ def test_recorded_trades_are_played_byte_for_byte_and_minutes_equal_the_exchange
     journal = tmp_path / "journal"
 
     async def main():
-        async with running(captures=(capture,), speed=120.0, journal=journal) as url, probing(url) as probe:
+        async with running(captures=(capture,), speed=60.0, journal=journal) as url, probing(url) as probe:
             streams = {"/market/stream": ["btcusdt@kline_1m", "btcusdt@aggTrade"], "/public/stream": ["btcusdt@trade"]}
             got = await play_to_end(probe, streams)
             status, rows, _ = await probe.get("/fapi/v1/klines?symbol=BTCUSDT&interval=1m&startTime=1723161200000")
