@@ -36,7 +36,8 @@ def connect(path: str, *, readonly: bool) -> sqlite3.Connection:
             if path != ":memory:" and not Path(path).absolute().parent.is_dir():
                 raise BadInput(f"the folder {Path(path).absolute().parent} of the store does not exist; make it first")
             connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA cache_size = -8192")
+        # Pages are mapped: a cache beside that only has to hold what a commit or an answer touches again.
+        connection.execute(f"PRAGMA cache_size = {-2_048 if readonly else -4_096}")
         connection.execute("PRAGMA mmap_size = 1073741824")
         return connection
     except sqlite3.Error as error:
