@@ -9,9 +9,9 @@ from manual import EPOCH, Answer, Asked, HandSocket, reply, settled
 from test_collector import House, listed
 from tiny_market import AGG, BARS, ID, NO
 
-from gapless.collect.shards import laid
 from gapless.derive.settle import settle
 from gapless.model import SECOND
+from gapless.protocol.shards import laid
 from gapless.venues.spec import Stream
 
 ETH = "binance:ETHUSDT"

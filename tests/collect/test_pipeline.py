@@ -9,8 +9,8 @@ from desk import Desk
 from manual import EPOCH
 from tiny_market import AGG, BARS, ID, TinyMarket
 
-from gapless.collect.venue_clock import VenueClock
 from gapless.model import DAY, HOUR, MINUTE, MS, SECOND, Evidence, Origin, Proof, State, Trade
+from gapless.protocol.venue_clock import VenueClock
 from gapless.venues.registry import venue
 
 BINANCE = venue("binance")

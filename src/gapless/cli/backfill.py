@@ -30,7 +30,7 @@ def backfill(
     import time
 
     from gapless.backfilling import Asked, run
-    from gapless.collect.fetching import FINAL_AFTER
+    from gapless.collect.sources import FINAL_AFTER
     from gapless.errors import BadInput
     from gapless.model import MINUTE, parse_timeframe
 

@@ -5,13 +5,12 @@ from functools import partial
 from gapless.budget.priority import Priority
 from gapless.collect.line import Line, Track
 from gapless.collect.pipeline import Pipeline
-from gapless.collect.sources import Found, Sources
+from gapless.collect.sources import FINAL_AFTER, Found, Sources
 from gapless.model import MINUTE, SECOND, Bar
 from gapless.ports import Clock
 from gapless.tape.coverage import cut
 from gapless.tape.plan import Step
 
-_SETTLED_AFTER = 90 * SECOND  # venue time after which a bar is final whatever else the reply holds
 _SAME_AFTER = 2 * SECOND
 
 
@@ -47,7 +46,7 @@ class BarPages:
     def _sorted_out(self, track: Track, step: Step, found: Found) -> Found:
         """Keep the final bars of the step, and name the minutes that the venue passed over."""
         shown_to = found.bars[-1].start // MINUTE if found.bars else 0
-        if self._pipeline.clock.now(self._clock.monotonic()) >= (step.last + 1) * MINUTE + _SETTLED_AFTER:
+        if self._pipeline.clock.now(self._clock.monotonic()) >= (step.last + 1) * MINUTE + FINAL_AFTER:
             shown_to = max(shown_to, step.last + 1)
         shown = [(bar.start // MINUTE, bar.start // MINUTE) for bar in found.bars]
         asked = [(step.first, min(shown_to - 1, step.last))] if shown_to > step.first else []
@@ -63,7 +62,7 @@ class BarPages:
         now = self._pipeline.clock.now(mono)
         if now < bar.start + MINUTE:
             return False
-        if now >= bar.start + MINUTE + _SETTLED_AFTER:
+        if now >= bar.start + MINUTE + FINAL_AFTER:
             return True
         seen = self._seen.get(track.tape.id)
         if seen and seen[0] == bar:

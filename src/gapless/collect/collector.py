@@ -18,14 +18,14 @@ from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, life_of
-from gapless.collect.shards import laid
-from gapless.collect.venue_clock import QUIET
 from gapless.collect.watchdog import Watchdog
 from gapless.errors import UNREADABLE, BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
 from gapless.ports import BudgetStore, Clock, Http, Locks, Sockets, TapeReader, TapeStore
 from gapless.protocol.session import Watch
+from gapless.protocol.shards import laid
+from gapless.protocol.venue_clock import QUIET
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue

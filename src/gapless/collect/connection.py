@@ -102,7 +102,6 @@ class Connection:
         self.rotations = 0
         self.frames = 0
         self.malformed = 0
-        self.rejected: dict[str, str] = {}
         self.closes: deque[Ended] = deque(maxlen=5)
         self._pipeline = pipeline
         self._venue = pipeline.venue
@@ -152,6 +151,12 @@ class Connection:
         """How many of its streams the venue has acknowledged; those that it refused are in `rejected`."""
         good = (Subscribed.CONFIRMED, Subscribed.LIVE)
         return sum(s.phase in good for s in self.session.subscriptions.values())
+
+    @property
+    def rejected(self) -> dict[str, str]:
+        """Which of its streams the venue has refused, and why."""
+        subscriptions = self.session.subscriptions.items()
+        return {name: one.reason for name, one in subscriptions if one.phase is Subscribed.REJECTED}
 
     @property
     def live(self) -> int:
@@ -212,7 +217,6 @@ class Connection:
         leg.socket = await self._sockets.connect(self._url, leg)
         now = self._clock.monotonic()
         self.connects += 1
-        self.rejected.clear()
         leg.opened_at = now
         # The moments only spread replacements; nothing secret hangs on them.
         leg.until = now + int(self._life * random.uniform(0.75, 0.95))  # noqa: S311
@@ -324,9 +328,9 @@ class Connection:
         grouped = self._venue.streams.group(frames)
         if grouped.controls:
             for stream in session.replied(grouped.controls, mono):
-                self.rejected[stream.name] = session.subscriptions[stream.name].reason
+                reason = session.subscriptions[stream.name].reason
                 leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
-                self._hooks.note("rejected", self.name, stream=stream.name, reason=self.rejected[stream.name])
+                self._hooks.note("rejected", self.name, stream=stream.name, reason=reason)
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
         if self._broke_at and grouped.runs:

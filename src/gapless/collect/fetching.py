@@ -8,16 +8,15 @@ from msgspec import Struct, field
 
 from gapless.budget.priority import Priority
 from gapless.collect.backfill import BACKFILLED, BackfillPlan, Share
-from gapless.collect.sources import Ask, Found, Later, Sources, Wrong
+from gapless.collect.sources import FINAL_AFTER, Ask, Found, Later, Sources, Wrong
 from gapless.derive.settle import Commit, Vouched, settle
 from gapless.errors import BadFile, Refused, Unavailable
-from gapless.model import DAY, MINUTE, SECOND, Evidence, Tape, Trade, iso
+from gapless.model import DAY, MINUTE, Evidence, Tape, Trade, iso
 from gapless.ports import Clock, TapeStore
 from gapless.tape.coverage import Range, without
 from gapless.tape.page import Mark, bar_runs, runs
 from gapless.venues.spec import Venue
 
-FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes
 _CHUNK = 2_000  # rows a commit: about 50 ms, so that a collector beside us does not wait
 _TRIES = 3  # wrong pages in a row
 _END = 2**62

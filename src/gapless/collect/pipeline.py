@@ -8,12 +8,12 @@ import msgspec
 from gapless.collect.books import scale_of
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
-from gapless.collect.venue_clock import VenueClock
 from gapless.derive.judge import LATENESS
 from gapless.errors import BadNumber
 from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
 from gapless.model.book import DepthDiff
 from gapless.model.number import INT64
+from gapless.protocol.venue_clock import VenueClock
 from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
 

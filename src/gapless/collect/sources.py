@@ -9,12 +9,13 @@ from gapless.budget.priority import Priority
 from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
 from gapless.collect.rest import RestClient
 from gapless.errors import UNREADABLE, BadNumber, CouldNot, GaplessError
-from gapless.model import DAY, MINUTE, Bar, Tape, Trade, iso
+from gapless.model import DAY, MINUTE, SECOND, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range
 from gapless.tape.page import Mark, left_out, runs, wrong_bars, wrong_trades
 from gapless.venues.spec import ArchiveRows, Hosts, Page, Request, Venue
 
+FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes, whatever else a reply holds
 _OVERDUE = 3 * DAY  # a file that is not there so long after it should be will not come
 
 
