@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from desk import BINANCE, Desk
 from manual import EPOCH, Answer, Asked, reply
-from test_repair import Workshop, bar_market, bars_desk, holed, old_hole, refused
+from test_repair import Workshop, holed, old_hole, refused
+from test_repair_bars import bar_market, bars_desk
 from tiny_market import TinyMarket
 
 from gapless.model import DAY, MINUTE, SECOND, Evidence, Gap

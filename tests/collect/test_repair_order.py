@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from desk import Desk
 from manual import EPOCH, Answer, Asked, reply
-from test_repair import FIRST, Workshop, bar_market, holed, old_hole, probed
+from test_repair import FIRST, Workshop, holed, old_hole, probed
+from test_repair_bars import bar_market
 from tiny_market import TinyMarket
 
 from gapless.budget.priority import Priority

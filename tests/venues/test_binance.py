@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tapes import ID, Book, Collecting
 
-from gapless.errors import BadInput, BadNumber, Banned, Refused, Throttled, Unavailable, UnknownName
+from gapless.errors import BadInput, BadNumber, UnknownName
 from gapless.model import MINUTE, MS, SECOND, Bar, Evidence, Quote, Tape, Ticker, Trade
 from gapless.model.book import DepthDiff
 from gapless.model.number import decimal
@@ -393,124 +393,6 @@ def test_a_ticker_keeps_the_venues_own_text():
     assert USDM.streams.ticker(event, "binance:X") == Ticker(
         "binance:X", 5 * MS, "10.10", "9", "11", "8.5", "100", "1000.5", "2.50", 7, 3, 9
     )
-
-
-NOW = 1_751_709_000_000 * MS
-
-
-BANS = (
-    '{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until 1751709892841. Please use the websocket for '
-    'live updates to avoid bans."}',
-    '{"code":-1003,"msg":"Way too much request weight used; IP banned until 1751709892841. Please use WebSocket '
-    'Streams for live updates to avoid bans."}',
-    '{"code":-1003,"msg":"IP banned until 1751709892841."}',
-)
-MANY = '{"code":-1003,"msg":"Too many requests; current limit is 2400 requests per minute."}'
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "body", "kind", "wait"),
-    [
-        (418, {}, BANS[0], Banned, 892_841 * MS),
-        (418, {}, BANS[1], Banned, 892_841 * MS),
-        (418, {"retry-after": "5"}, "", Banned, 5 * SECOND),
-        (418, {"retry-after": "1200"}, BANS[2], Banned, 1_200 * SECOND),
-        (418, {}, "{}", Banned, 120 * SECOND),
-        (429, {"retry-after": "1"}, MANY, Throttled, SECOND),
-        (429, {}, MANY, Throttled, None),
-    ],
-)
-def test_bans_and_throttling_are_told_apart_with_how_long(status, headers, body, kind, wait):
-    error = USDM.history.refusal(status, headers, body.encode(), NOW)
-    assert (type(error), error.wait) == (kind, wait)
-
-
-def test_a_ban_that_is_over_by_the_venues_clock_is_never_negative_to_wait_for():
-    error = USDM.history.refusal(418, {}, b"banned until 1751708000000", NOW)
-    assert isinstance(error, Banned)
-    assert error.wait >= 0
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (500, ""), (502, "<html>"), (503, '{"msg":"Service Unavailable."}'), (504, ""), (408, ""), (202, ""),
-        (503, '{"code":-1008,"msg":"Server is currently overloaded"}'),
-        (403, "<html><head><title>ERROR: The request could not be satisfied</title> CloudFront"),
-    ],
-)  # fmt: skip
-def test_failures_of_the_venue_are_worth_another_try(status, body):
-    assert isinstance(USDM.history.refusal(status, {}, body.encode(), NOW), Unavailable)
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "text"),
-    [
-        (400, -1121, "Invalid symbol."), (400, -4166, "Search window is restricted to recent 2 days only."),
-        (400, -1130, "Data sent for parameter 'limit' is not valid."), (401, -2014, "API-key format invalid."),
-        (451, 0, "Service unavailable from a restricted location"),
-    ],
-)  # fmt: skip
-def test_a_refusal_is_final_and_says_why(status, code, text):
-    error = USDM.history.refusal(status, {}, json.dumps({"code": code, "msg": text}).encode(), NOW)
-    assert isinstance(error, Refused)
-    assert (error.status, error.code, error.text) == (status, code, text)
-
-
-def test_a_refusal_that_is_no_json_is_quoted():
-    error = USDM.history.refusal(404, {}, b"<html>not here</html>", NOW)
-    assert isinstance(error, Refused)
-    assert "<html>not here</html>" in str(error)
-    assert USDM.history.refusal(200, {}, b"[]", NOW) is None
-
-
-@pytest.mark.parametrize(("text", "weight"), [("17", 17), ("", None), ("many", None), ("٣", None)])
-def test_the_weight_used_is_read_from_the_header(text, weight):
-    assert USDM.history.used_weight({"x-mbx-used-weight-1m": text}) == weight
-    assert USDM.history.used_weight({}) is None
-
-
-def test_the_announced_limit_is_that_of_weight_by_the_minute_and_nonsense_is_none() -> None:
-    def info(*limits: tuple[str, str, int, int]) -> bytes:
-        names = ("rateLimitType", "interval", "intervalNum", "limit")
-        rows = [dict(zip(names, limit, strict=True)) for limit in limits]
-        return msgspec.json.encode({"timezone": "UTC", "rateLimits": rows, "symbols": []})
-
-    orders = ("ORDERS", "MINUTE", 1, 1_200)
-    assert USDM.history.weight_limit(info(orders, ("REQUEST_WEIGHT", "MINUTE", 1, 2_400))) == 2_400
-    assert USDM.history.weight_limit(info(("REQUEST_WEIGHT", "MINUTE", 5, 6_000))) == 1_200
-    assert USDM.history.weight_limit(info(orders, ("REQUEST_WEIGHT", "HOUR", 1, 9))) is None
-    assert (
-        USDM.history.weight_limit(info(("REQUEST_WEIGHT", "MINUTE", 1, 0), ("REQUEST_WEIGHT", "MINUTE", 0, 5))) is None
-    )
-    assert USDM.history.weight_limit(b'{"symbols":[]}') is None
-
-
-@pytest.mark.parametrize(
-    ("name", "held"),
-    [
-        ("BTCUSDT-aggTrades-2026-02-01.zip", ("BTCUSDT", "agg")),
-        ("1000PEPEUSDT-trades-2026-02.csv.gz", ("1000PEPEUSDT", "trade")),
-        ("BTCUSDT_260327-1m-2026-02.csv.zst", ("BTCUSDT_260327", "bars")),
-        ("BTCUSDT-1m-2024-08-08T2340_2024-08-09T0010.csv", ("BTCUSDT", "bars")),
-        ("BTCUSDT-5m-2026-02.zip", None),
-        ("btcusdt-1m-2026-02.zip", None),
-    ],
-)
-def test_the_name_of_an_archive_says_what_it_holds(name, held):
-    found = USDM.archives.named(name)
-    assert (found and (found.symbol, found.kind)) == held
-
-
-def test_the_archive_of_a_day_has_one_address():
-    day = 1_770_000_000 // 86_400 * 86_400 * SECOND
-    assert USDM.archives.url(HOSTS, "BTCUSDT", "agg", day) == (
-        "https://files/data/futures/um/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2026-02-02.zip"
-    )
-    assert SPOT.archives.url(HOSTS, "BTCUSDT", "bars", day) == (
-        "https://files/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2026-02-02.zip"
-    )
-    assert USDM.archives.url(Hosts("r", "w", None), "BTCUSDT", "agg", day) is None
 
 
 def test_evidence_grows_stronger_in_the_order_that_merging_relies_on():
