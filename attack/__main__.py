@@ -1,7 +1,6 @@
 """Plays the attack: `make attack`, `make attack ATTACK=short`, `python -m attack short --only storm --seed 7`."""
 
 import argparse
-import contextlib
 import shutil
 import signal
 import sys
@@ -80,11 +79,20 @@ def play(row: Row, seed: int, folder: Path, halt: threading.Event, *, short: boo
             figures.notes, figures.rss_mb = stage.notes, stage.rss_mb
             figures.shortfalls += stage.shortfalls
     finally:
-        if stage is not None:
-            with contextlib.suppress(Exception):
-                stage.clear()
+        trouble = _cleared(stage) if stage is not None else ""
+    if trouble:
+        figures.shortfalls.append(trouble)
     figures.took_s = round(time.monotonic() - began, 1)
     return figures
+
+
+def _cleared(stage: Stage) -> str:
+    """End what a row has started; say what went wrong with that."""
+    try:
+        stage.clear()
+    except Exception as error:
+        return f"could not be cleared away: {error or type(error).__name__}"
+    return ""
 
 
 def attack(chosen: argparse.Namespace) -> tuple[list[Figures], bool]:

@@ -12,7 +12,6 @@ from typing import Any
 from attack.row import Figures
 from attack.stage import Stage
 
-MINUTE_NS = 60_000_000_000
 _NAMES = {"bars": "kline_1m"}
 Ranges = dict[str, set[int]]
 

@@ -22,24 +22,27 @@ def watched(stage: Stage) -> None:
 
 def killed(stage: Stage) -> None:
     """SIGKILL, again and again, while the storm goes on."""
-    for _ in range(int(stage.length(2, 8))):
-        stage.collect()
-        stage.rest(stage.rng.uniform(0.5, 4.0))
-        stage.kill()
-        stage.rest(stage.rng.uniform(0.1, 2.0))
+    _lives(stage, int(stage.length(2, 8)), lasting=(0.5, 4.0), apart=(0.1, 2.0))
     watched(stage)
+
+
+def _lives(
+    stage: Stage, count: int, *, lasting: tuple[float, float], apart: tuple[float, float], ready: bool = True
+) -> None:
+    """Start the collector so many times, and kill it each time after some seconds."""
+    for _ in range(count):
+        stage.collect(ready=ready)
+        stage.status()
+        stage.rest(stage.rng.uniform(*lasting))
+        stage.kill()
+        stage.rest(stage.rng.uniform(*apart))
 
 
 def killed_early(stage: Stage) -> None:
     """SIGKILL within the first moments of each life, when first trades, first bars and history come together."""
     stage.collect(rows=1)
     stage.kill()
-    for _ in range(int(stage.length(3, 20))):
-        stage.collect(ready=False)
-        stage.status()
-        stage.rest(stage.rng.uniform(0.0, 1.5))
-        stage.kill()
-        stage.rest(stage.rng.uniform(0.0, 0.5))
+    _lives(stage, int(stage.length(3, 20)), lasting=(0.0, 1.5), apart=(0.0, 0.5), ready=False)
     watched(stage)
 
 

@@ -113,7 +113,6 @@ class Sim(Process):
         self, folder: Path, *, venue: str, instruments: int, speed: float, seed: int, faults: str, port: int = 0
     ) -> None:
         self.journal = folder / "journal.jsonl"
-        self.made_of = {"venue": venue, "instruments": instruments, "speed": speed, "seed": seed, "faults": faults}
         super().__init__(
             folder, "gapless", "sim", "--json", "--venue", venue, "--port", str(port), "--journal", str(self.journal),
             "--world", str(folder / "world.json"), "--instruments", str(instruments), "--speed", str(speed),

@@ -189,10 +189,15 @@ class Status:
                 "done": sum(c.rotations for c in engine.collectors),
                 "failed": sum(c.rotations_failed for c in engine.collectors),
             },
+            "silence": {
+                "asked": sum(c.watchdog.asked for c in engine.collectors),
+                "found": sum(c.watchdog.found for c in engine.collectors),
+            },
             "budgets": self.budgets(),
             "jobs": [],
             "store": {
                 "rows": engine.writer.rows,
+                "held_up": engine.writer.held_up,
                 "bytes": size,
                 "bytes_per_day": int((size - self._size) / uptime * 86_400),
             },

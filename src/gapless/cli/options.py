@@ -1,6 +1,5 @@
 """Options that several commands share, and how they are read."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -52,11 +51,6 @@ def ordered(start: int | None, end: int | None) -> None:
     """Refuse a range that ends before it begins."""
     if start is not None and end is not None and end <= start:
         raise BadInput("--end must be later than --start")
-
-
-def stdout_is_terminal() -> bool:
-    """Say whether people are reading."""
-    return sys.stdout.isatty()
 
 
 Sets = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: key=value.", metavar="KEY=VALUE")]

@@ -96,7 +96,6 @@ class Connection:
         clock: Clock, hooks: Hooks, watch: Watch, life: int, most_failures: int = 0,
     ) -> None:  # fmt: skip
         self.name = name
-        self.group = group
         self.streams = streams
         self.connects = 0
         self.rotations = 0

@@ -107,11 +107,6 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def span_text(first: int, last: int) -> str:
-    """Write a span of times for people."""
-    return f"{iso(first)} to {iso(last)}"
-
-
 INSTRUMENT_COLUMNS = ("id", "unified", "kind", "status", "tick", "price_digits", "size_digits", "listed")
 
 
