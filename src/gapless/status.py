@@ -179,8 +179,7 @@ class Status:
                     len(track.permanent)
                     for c in engine.collectors
                     for line in c.pipeline.lines.values()
-                    for track in (line.trades, line.bars)
-                    if track
+                    for track in line.tracks
                 ),
                 "ids": sum(c.repair.done.ids for c in engine.collectors),
                 "rejected": sum(c.repair.done.rejected for c in engine.collectors),

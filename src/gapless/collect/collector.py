@@ -246,7 +246,7 @@ class Collector:
         self.arrived()
 
     def _tapes_of(self, line: Line) -> dict[int, str]:
-        return {track.tape.id: track.tape.instrument for track in (line.trades, line.bars) if track}
+        return {track.tape.id: track.tape.instrument for track in line.tracks}
 
     async def _ended(self, instrument: Instrument) -> None:
         """Learn that an instrument is not traded now: of a delisted one nothing more is collected."""
@@ -272,8 +272,7 @@ class Collector:
         return [
             (track.tape, hole)
             for line in self.pipeline.lines.values()
-            for track in (line.trades, line.bars)
-            if track
+            for track in line.tracks
             for hole in track.holes()
         ]
 

@@ -93,6 +93,11 @@ class Line(Struct):
     forming: int = 0
     ended: bool = False
 
+    @property
+    def tracks(self) -> list[Track]:
+        """Its tapes: trades, bars, or the one that there is."""
+        return [track for track in (self.trades, self.bars) if track]
+
 
 def load_track(reader: TapeReader, tape: Tape) -> Track:
     """Take a tape up where the store left it."""

@@ -1,7 +1,6 @@
 """Asks one source for what is missing, and turns away what cannot be right."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from msgspec import Struct, field
 
@@ -11,7 +10,7 @@ from gapless.collect.rest import RestClient
 from gapless.errors import UNREADABLE, BadNumber, CouldNot, GaplessError
 from gapless.model import DAY, MINUTE, SECOND, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
-from gapless.tape.coverage import Range
+from gapless.tape.coverage import Range, cut
 from gapless.tape.page import Mark, left_out, runs, wrong_bars, wrong_trades
 from gapless.venues.spec import ArchiveRows, Hosts, Page, Request, Venue
 
@@ -190,9 +189,8 @@ class Sources:
         bars = [bar for bar in days.values() if first <= bar.start // MINUTE <= last]
         if wrong := wrong_bars(bars, day, day + DAY):
             raise Wrong(wrong)
-        shown = [bar.start // MINUTE for bar in bars]
-        lacks = [(a + 1, b - 1) for a, b in pairwise([first - 1, *shown, last + 1]) if b > a + 1]
-        return Found(bars=bars, lacks=lacks)
+        shown = [(bar.start // MINUTE, bar.start // MINUTE) for bar in bars]
+        return Found(bars=bars, lacks=cut([(first, last)], shown))
 
     async def _file(self, tape: Tape, day: int) -> ArchiveRows | None:
         """Read the file of a day; None where it was never published."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gapless.model import MINUTE, Bar, Trade, iso
-from gapless.tape.coverage import Range
+from gapless.tape.coverage import Range, cut
 
 _SLACK = MINUTE  # times may run back a little from id to id; those of another symbol are hours or years away
 
@@ -51,12 +51,7 @@ def _misfit(rows: Sequence[Trade], mark: Mark) -> str | None:
 
 def left_out(rows: Sequence[Trade], first: int) -> list[Range]:
     """List the ids from `first` to the last row that a page does not have."""
-    found: list[Range] = []
-    for row in rows:
-        if row.seq > first:
-            found.append((first, row.seq - 1))
-        first = max(first, row.seq + 1)
-    return found
+    return cut([(first, rows[-1].seq)], runs(rows)) if rows else []
 
 
 def runs(rows: Sequence[Trade]) -> list[Range]:

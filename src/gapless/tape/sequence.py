@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from gapless.model import Evidence, Trade
 from gapless.tape.coverage import Coverage, Range
+from gapless.tape.page import runs
 
 
 class Arrival(Struct):
@@ -60,12 +61,7 @@ class Sequence:
                 fresh[trade.seq] = trade
         rows = sorted(fresh.values(), key=lambda trade: trade.seq)
         in_order = bool(rows) and rows[0].seq >= (self.next or 0)
-        vouched: list[Range] = []
-        for trade in rows:
-            if vouched and vouched[-1][1] + 1 == trade.seq:
-                vouched[-1] = (vouched[-1][0], trade.seq)
-            else:
-                vouched.append((trade.seq, trade.seq))
+        vouched = runs(rows)
         for first, last in vouched:
             coverage.add(first, last, Evidence.STREAM)
         if rows:
