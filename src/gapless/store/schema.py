@@ -93,4 +93,42 @@ MIGRATIONS: tuple[str, ...] = (
         imported_at INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE signal (              -- every judgement of every signal, in the order they were made
+        id INTEGER PRIMARY KEY,
+        instrument INTEGER NOT NULL, minutes INTEGER NOT NULL, start INTEGER NOT NULL, kind TEXT NOT NULL,
+        judgement INTEGER NOT NULL,    -- counts from 0; the newest one stands
+        state TEXT NOT NULL,           -- found, confirmed, withdrawn
+        revision INTEGER NOT NULL,     -- of the data that it saw
+        proof INTEGER NOT NULL,
+        body BLOB NOT NULL,            -- the Signal, MessagePack
+        written INTEGER NOT NULL,      -- the commit that wrote it
+        known_at INTEGER NOT NULL,
+        UNIQUE (instrument, minutes, start, kind, judgement)
+    ) STRICT;
+    CREATE INDEX signal_time ON signal (instrument, start);
+
+    CREATE TABLE judging (             -- whose bars are judged, since when and by which settings, whoever commits them
+        instrument INTEGER PRIMARY KEY, since INTEGER NOT NULL, spec BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE expired (             -- what retention dropped: listed, and neither wanted nor held
+        tape INTEGER NOT NULL, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (tape, kind, first)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE kept (                -- what was imported or asked for: it stays until somebody names it
+        tape INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (tape, first)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO kept SELECT tape, first, last FROM coverage WHERE evidence = 1;
+
+    CREATE TABLE delivery (            -- up to where each receiver was given the signals
+        target TEXT PRIMARY KEY, number INTEGER NOT NULL, item INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE job (
+        name TEXT PRIMARY KEY, last_run INTEGER NOT NULL, result TEXT NOT NULL
+    ) STRICT;
+    """,
 )

@@ -1,0 +1,1 @@
+"""Signals: rules that judge closed bars, each one pure function of a window."""

@@ -1,0 +1,41 @@
+"""What a rule is given and what it gives: one pure function from a window to a signal."""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from gapless.model import Candle, Proof, Timeframe
+from gapless.model.footprint import Footprint
+from gapless.model.signal import Signal
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """What a rule may look at.
+
+    `bars` are closed bars of `timeframe`, oldest first and without a break (a missing one is a missing candle); the
+    last is the one that is judged. There are as many as the rule asked for, fewer where none lie before. `coarse` are
+    closed bars of the other timeframe that it asked for, oldest first, ended at or before the end of the last bar.
+    Prices and sizes are scaled integers. `footprint` forms the footprint of the judged bar with its proof, None where
+    no trades are held; it costs something, so it is asked for last.
+    """
+
+    instrument: str
+    price_digits: int
+    size_digits: int
+    tick: int
+    timeframe: Timeframe
+    bars: Sequence[Candle]
+    coarse: Sequence[Candle] = ()
+    footprint: Callable[[], tuple[Footprint, Proof] | None] = lambda: None
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """A rule with its thresholds for one timeframe: the bars that it needs, and its judgement.
+
+    `bars` counts the judged one. `coarse` names another timeframe and how many bars of it are needed.
+    """
+
+    kind: str
+    bars: int
+    judge: Callable[[Window], Signal | None]
+    coarse: tuple[Timeframe, int] | None = None
