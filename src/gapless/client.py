@@ -71,6 +71,7 @@ class CandleRow(Struct, frozen=True):
     origin: str | None
     proof: str
     revision: int
+    polled: bool = False
 
 
 class GapRow(Struct, frozen=True):

@@ -21,7 +21,8 @@ class Candle(Struct, frozen=True, kw_only=True):
     """A bar; prices and volumes are None where nothing is held. `start` is UTC.
 
     `state` is open, traded, empty or missing; `origin` venue or tape; `proof` missing, partial, disputed,
-    official, repaired or proven.
+    official, repaired or proven; `polled` says that a bar of the venue in it was asked for by REST, or read from a
+    file, and did not come by the stream.
     """
 
     start: datetime
@@ -39,6 +40,7 @@ class Candle(Struct, frozen=True, kw_only=True):
     origin: str | None
     proof: str
     revision: int
+    polled: bool
 
 
 class Trade(Struct, frozen=True, kw_only=True):
@@ -265,7 +267,7 @@ CANDLES = _of((
     ("start", "time"), ("open", "number"), ("high", "number"), ("low", "number"), ("close", "number"),
     ("volume", "number"), ("quote_volume", "number"), ("trades", "count"), ("taker_buy_volume", "number"),
     ("taker_buy_quote_volume", "number"), ("state", "word"), ("short", "flag"), ("origin", "word"),
-    ("proof", "word"), ("revision", "count"),
+    ("proof", "word"), ("revision", "count"), ("polled", "flag"),
 ))  # fmt: skip
 TRADES = _of((
     ("time", "time"), ("seq", "count"), ("price", "number"), ("size", "number"), ("side", "word"),

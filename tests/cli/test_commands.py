@@ -62,7 +62,7 @@ def table(text: str) -> list[dict[str, str]]:
 def test_candles_have_the_columns_of_the_contract_in_every_format(gapless, tmp_path):
     columns = (
         "start,open,high,low,close,volume,quote_volume,trades,taker_buy_volume,taker_buy_quote_volume,"
-        "state,short,origin,proof,revision"
+        "state,short,origin,proof,revision,polled"
     )
     status, out, err = gapless("candles", ID, "1m", *WHOLE, "--format", "csv")
     assert (status, err, out.splitlines()[0]) == (0, "", columns)

@@ -90,7 +90,7 @@ def test_candles_keep_all_they_know(book):
     wide = Candle(
         start=T0, open=1, high=2**62, low=0, close=3, volume=2**62, quote_volume=2**70, trades=7, taker_buy_volume=5,
         taker_buy_quote_volume=2**66 + 1, first_seq=2**60, last_seq=2**60 + 6, state=State.TRADED, origin=Origin.VENUE,
-        proof=Proof.DISPUTED, revision=3, edge=True, border=True,
+        proof=Proof.DISPUTED, revision=3, edge=True, border=True, polled=True,
     )  # fmt: skip
     bare = Candle(start=T0 + MINUTE, state=State.EMPTY, origin=Origin.TAPE, proof=Proof.PROVEN)
     for candle in (wide, bare):

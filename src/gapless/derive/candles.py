@@ -47,7 +47,8 @@ def bar_of_minutes(minutes: Sequence[Candle], timeframe: Timeframe) -> Candle:
     highs = [minute.high for minute in traded if minute.high is not None]
     lows = [minute.low for minute in traded if minute.low is not None]
     volume = quote = trades = taker = taker_quote = revision = 0
-    worst, forming, venue, edge, border = Proof.PROVEN, minutes[-1].start + MINUTE < end, True, False, False
+    worst, forming, venue = Proof.PROVEN, minutes[-1].start + MINUTE < end, True
+    edge = border = polled = False
     for minute in held:
         volume += minute.volume or 0
         quote += minute.quote_volume or 0
@@ -60,6 +61,7 @@ def bar_of_minutes(minutes: Sequence[Candle], timeframe: Timeframe) -> Candle:
         venue &= minute.origin is Origin.VENUE
         edge |= minute.edge
         border |= minute.border
+        polled |= minute.polled
     whole = worst > Proof.PARTIAL and len(held) == (end - start) // MINUTE
     return Candle(
         start=start,
@@ -81,4 +83,5 @@ def bar_of_minutes(minutes: Sequence[Candle], timeframe: Timeframe) -> Candle:
         revision=revision,
         edge=edge,
         border=border,
+        polled=polled,
     )

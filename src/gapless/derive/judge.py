@@ -10,6 +10,8 @@ from gapless.tape.coverage import without
 
 LATENESS = 2_000_000_000
 
+_MARKS = ("origin", "border", "edge", "polled")  # where only these differ, a candle is no other
+
 
 class Held(Struct, frozen=True):
     """What the ledger says of the trades of one minute.
@@ -152,9 +154,10 @@ def revised(candle: Candle, former: Candle | None) -> Candle | None:
     """Number a candle after the one it replaces; None when neither a value nor the proof changed."""
     if former is None or former.revision < 0:
         return candle
-    same = replace(candle, revision=former.revision, origin=former.origin, border=former.border, edge=former.edge)
+    marks = {name: getattr(former, name) for name in _MARKS}
+    same = replace(candle, revision=former.revision, **marks)
     if same == replace(former, first_seq=candle.first_seq, last_seq=candle.last_seq):
-        if (candle.origin, candle.border, candle.edge) == (former.origin, former.border, former.edge):
+        if all(getattr(candle, name) == mark for name, mark in marks.items()):
             return None
         return replace(candle, revision=former.revision)
     return replace(candle, revision=former.revision + 1)

@@ -9,7 +9,7 @@ from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge,
 from gapless.derive.minutes import fold_minute
 from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
 from gapless.ports import MinuteRow, Transaction
-from gapless.tape.coverage import Range, cut, merged, without
+from gapless.tape.coverage import Coverage, Range, cut, merged, without
 from gapless.tape.wanted import ended, joined_ranges, trimmed
 
 _REACH = 7 * DAY
@@ -99,13 +99,15 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         if primary and primary.id == vouch.tape.id:
             candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
     bars: dict[tuple[str, int], Bar] = {}
+    polled = _polled(tx, commit)
     for instrument, incoming in commit.bars:
         bars.update({(instrument, bar.start): bar for bar in incoming})
         candidates.setdefault(instrument, set()).update(bar.start for bar in incoming)
     for instrument, starts in candidates.items():
         judged = _Judged(tx, commit, instrument, commit.primary.get(instrument), stale)
         for start in sorted(starts):
-            change = judged.minute(start, bars.get((instrument, start)), due=start in due.get(instrument, ()))
+            bar, key = bars.get((instrument, start)), (instrument, start)
+            change = judged.minute(start, bar, polled=key in polled, due=start in due.get(instrument, ()))
             if change:
                 result.changes.append(change)
     return result
@@ -203,6 +205,20 @@ def _missing(tx: Transaction, tape: int, first: int, last: int) -> list[tuple[in
     return without((first, last), tx.spans(tape, first, last))
 
 
+def _polled(tx: Transaction, commit: Commit) -> set[tuple[str, int]]:
+    """Name the bars of a commit, by instrument and start, for which no stream vouches."""
+    tapes = {vouch.tape.instrument: vouch.tape for vouch in commit.vouched if vouch.tape.kind == "bars"}
+    polled: set[tuple[str, int]] = set()
+    for instrument, bars in commit.bars:
+        if not bars or instrument not in tapes:
+            continue
+        numbers = [bar.start // MINUTE for bar in bars]
+        spans = tx.spans(tapes[instrument].id, min(numbers), max(numbers))
+        streamed = Coverage(span for span in spans if span.evidence is Evidence.STREAM)
+        polled |= {(instrument, number * MINUTE) for number in numbers if number not in streamed}
+    return polled
+
+
 class _Judged:
     """Judges the minutes of one instrument inside a transaction."""
 
@@ -215,27 +231,29 @@ class _Judged:
         self.tape = tape
         self.stale = stale
 
-    def minute(self, start: int, incoming: Bar | None, *, due: bool) -> Change | None:
+    def minute(self, start: int, incoming: Bar | None, *, polled: bool, due: bool) -> Change | None:
         """Close or revise a minute where its time has come."""
         former = self.tx.candle(self.instrument, start)
         bar = incoming or bar_of(former)
+        if incoming is None and former is not None:
+            polled = former.polled
         if self.tape is None:
-            return self._write(judge(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None), former)
+            alone = judge(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None)
+            return self._write(alone, former, polled=polled)
         closed = former is not None and former.revision >= 0
         fold = self._fold(start)
         trades = held(self.tx, self.tape, start, fold=fold, bar=bar)
         late = bar is not None and (trades.last_held or start + MINUTE + LATENESS <= self.commit.now)
         if not (closed or trades.ended or due or late):
             if incoming and former is None:
-                waiting = replace(candle_of(incoming, Origin.VENUE, Proof.OFFICIAL), revision=-1)
+                waiting = replace(candle_of(incoming, Origin.VENUE, Proof.OFFICIAL), revision=-1, polled=polled)
                 self.tx.put_candle(self.instrument, waiting, None, self.commit.cause, self.commit.known_at)
             return None
         self._keep(start, fold)
         # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
         close = trades.before.price if trades.before else None
-        return self._write(
-            judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close), former
-        )
+        judged = judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
+        return self._write(judged, former, polled=polled)
 
     def _fold(self, start: int) -> MinuteFold | None:
         """Give our fold of a minute: from memory, as stored, or from the stored trades."""
@@ -260,9 +278,11 @@ class _Judged:
         if self.tx.fold(self.tape.id, start) != fold:
             self.tx.put_minute(self.tape.id, MinuteRow(start, fold.first_seq, fold.last_seq), fold)
 
-    def _write(self, candle: Candle, former: Candle | None) -> Change | None:
+    def _write(self, candle: Candle, former: Candle | None, *, polled: bool) -> Change | None:
         if candle.proof is Proof.MISSING:
             return None
+        if polled and candle.origin is Origin.VENUE:
+            candle = replace(candle, polled=True)
         fresh = revised(candle, former)
         if fresh is None:
             return None

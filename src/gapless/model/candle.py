@@ -31,7 +31,8 @@ class Candle(Struct, frozen=True, gc=False):
 
     `first_seq` and `last_seq` are the first and last id of the bar on the primary tape (or as the venue's bar
     names them), -1 where there are none. `edge` says that the bar contains the beginning or end of the tape;
-    `border` that the border rule explains a difference between the venue's bar and ours.
+    `border` that the border rule explains a difference between the venue's bar and ours; `polled` that the
+    venue's bar was asked for, and did not come by its stream.
     """
 
     start: int
@@ -53,6 +54,7 @@ class Candle(Struct, frozen=True, gc=False):
     revision: int = 0
     edge: bool = False
     border: bool = False
+    polled: bool = False
 
 
 VALUES = (

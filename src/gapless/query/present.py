@@ -10,7 +10,7 @@ from gapless.query.answer import CandleAnswer, TradeAnswer
 
 CANDLE_COLUMNS = (
     "start", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume",
-    "taker_buy_quote_volume", "state", "short", "origin", "proof", "revision",
+    "taker_buy_quote_volume", "state", "short", "origin", "proof", "revision", "polled",
 )  # fmt: skip
 TRADE_COLUMNS = ("seq", "time", "price", "size", "side", "fills", "first_fill")
 
@@ -41,6 +41,7 @@ def candle_row(candle: Candle, price_digits: int, size_digits: int, *, epoch: st
         "origin": candle.origin.text if candle.origin is not None else None,
         "proof": candle.proof.text,
         "revision": candle.revision,
+        "polled": candle.polled,
     }
 
 
