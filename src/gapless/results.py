@@ -94,6 +94,14 @@ class Finding(Struct, frozen=True, kw_only=True):
     volume: Decimal
 
 
+class Quality(Struct, frozen=True, kw_only=True):
+    """How much a footprint says: a score of 1 to 10, the share of the venue's volume held (None: unknown), reasons."""
+
+    score: int
+    completeness: float | None
+    reasons: tuple[str, ...]
+
+
 class Footprint(Struct, frozen=True, kw_only=True):
     """The volume of one bar by price and side, rows from low to high, and what follows from it.
 
@@ -136,6 +144,7 @@ class Footprint(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     thresholds: dict[str, int]
     proof: str
+    quality: Quality | None
     revision: int
     sources: tuple[str, ...]
     missing: tuple[Span, ...]

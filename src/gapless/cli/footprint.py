@@ -106,6 +106,9 @@ def drawn(bar: "BarFootprint", instrument: "Instrument", *, timeframe: "Timefram
         lines.append(f"  stacked {_side(zone.side)} imbalance: {plain(zone.low, p)} to {plain(zone.high, p)}")
     for one in found.findings:
         lines.append(f"  {one.kind} at the {one.at}: {plain(one.volume, s)} in {one.rows} rows")
+    if bar.quality:
+        share = "" if bar.quality.completeness is None else f", {bar.quality.completeness:.1%} of the venue's volume"
+        lines.append(f"  quality {bar.quality.score} of 10{share}: {'; '.join(bar.quality.reasons)}")
     for a, b in bar.missing:
         lines.append(f"  not held whole: {iso(a)} to {iso(b)}")
     return "\n".join(lines)

@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 from gapless.derive.footprint import automatic_ticks_per_row, footprint_of
 from gapless.derive.footprint_settings import DEFAULTS, FootprintSettings
 from gapless.derive.ladder import decode, merge
+from gapless.derive.quality import Held, Quality, quality_of
 from gapless.errors import BadInput, UnknownName
-from gapless.model import MINUTE, Candle, Instrument, MinuteFold, Proof, State, Tape, Timeframe
+from gapless.model import MINUTE, Candle, Evidence, Instrument, MinuteFold, Origin, Proof, Span, State, Tape, Timeframe
 from gapless.model.footprint import Footprint
 from gapless.model.proof import derived
 from gapless.model.times import in_epoch
@@ -201,13 +202,31 @@ class _Minutes:
             return Proof.PARTIAL
         return Proof.REPAIRED if candle.state is State.EMPTY else Proof.MISSING
 
-    def sources(self, folds: Sequence[MinuteFold]) -> list[str]:
-        """Name the evidence of the ids that these folds span."""
+    def spans(self, folds: Sequence[MinuteFold]) -> list[Span]:
+        """List who vouches for the ids that these folds span, each with its part of them."""
         if not folds:
-            return ["store"]
+            return []
         first, last = min(fold.first_seq for fold in folds), max(fold.last_seq for fold in folds)
-        spans = overlapping(self.reader, self.tape, first, last)
-        return sorted({"store", *(span.evidence.text for span in spans)})
+        found = overlapping(self.reader, self.tape, first, last)
+        return [Span(max(span.first, first), min(span.last, last), span.evidence) for span in found]
+
+    def volumes(self, starts: Iterable[int]) -> tuple[int, int | None]:
+        """Give the volume held of closed minutes, and the venue's own; None where that of some is not known.
+
+        Of whole trades nothing is missing: what the border rule explains lies in the next minute.
+        """
+        held, official, known = 0, 0, True
+        for start in starts:
+            candle, fold = self.candles.get(start), self.folds.get(start)
+            volume = fold.bar.volume if fold else 0
+            held += volume
+            if self.proof(start) >= Proof.REPAIRED:
+                official += volume
+            elif candle and candle.origin is Origin.VENUE and candle.volume is not None:
+                official += candle.volume
+            else:
+                known = False
+        return held, official if known else None
 
 
 def _bar(
@@ -235,21 +254,45 @@ def _bar(
         close=folds[-1].bar.close if folds else None,
         settings=settings,
     )
+    spans = minutes.spans(folds)
+    missing = _joined((at, at + MINUTE) for at, one in zip(starts, proofs, strict=False) if one <= Proof.PARTIAL)
+    shown = min(proof, Proof.PARTIAL) if forming else proof
     return BarFootprint(
         start=start,
         end=end,
         short=timeframe.is_short(start),
         state=_state(proof, folds, forming=forming),
-        proof=min(proof, Proof.PARTIAL) if forming else proof,
+        proof=shown,
+        quality=_quality(minutes, formed, starts, spans, proof=shown, hole=bool(missing), end=end),
         revision=sum(minutes.candles[at].revision for at in starts if at in minutes.candles),
-        sources=minutes.sources(folds),
-        missing=_joined((at, at + MINUTE) for at, one in zip(starts, proofs, strict=False) if one <= Proof.PARTIAL),
+        sources=sorted({"store", *(span.evidence.text for span in spans)}),
+        missing=missing,
         open=folds[0].bar.open if folds else None,
         high=max((fold.bar.high for fold in folds), default=None),
         low=min((fold.bar.low for fold in folds), default=None),
         close=folds[-1].bar.close if folds else None,
         footprint=formed,
         elapsed_ms=(time.perf_counter() - began) * 1_000,
+    )
+
+
+def _quality(
+    minutes: _Minutes, formed: Footprint, starts: range, spans: Sequence[Span], *, proof: Proof, hole: bool, end: int
+) -> Quality:
+    """Score a bar. Young is judged by the newest minute known of the instrument, not by a clock."""
+    volume, official = minutes.volumes(starts)
+    forming = starts.stop < end
+    return quality_of(
+        Held(
+            trades=formed.trades,
+            ids=sum(span.last - span.first + 1 for span in spans),
+            streamed=sum(span.last - span.first + 1 for span in spans if span.evidence is Evidence.STREAM),
+            proof=proof,
+            hole=hole,
+            volume=volume,
+            official=None if forming else official,
+            age=minutes.closed_until - end,
+        )
     )
 
 
@@ -268,6 +311,7 @@ def _failed(row: Candle, timeframe: Timeframe, ticks_per_row: int, error: BadInp
         short=row.short,
         state=row.state,
         proof=Proof.MISSING,
+        quality=None,
         revision=row.revision,
         sources=["store"],
         missing=[],

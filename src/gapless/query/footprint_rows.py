@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from gapless.derive.delta import DeltaBar, cumulative_delta, divergences
 from gapless.derive.profile import PocBar, naked
+from gapless.derive.quality import Quality
 from gapless.model import DAY, SIDE_NAMES, Instrument, Proof, State, Timeframe
 from gapless.model.footprint import Footprint
 from gapless.model.number import plain
@@ -39,6 +41,7 @@ def footprint_object(
         **{name: plain(getattr(found, name), s) for name in ("delta", "min_delta", "max_delta")},
         **_judgements(found, p, s),
         "proof": bar.proof.text,
+        "quality": None if bar.quality is None else asdict(bar.quality),
         "revision": bar.revision,
         "sources": bar.sources,
         "missing": [[in_epoch(a, epoch), in_epoch(b, epoch)] for a, b in bar.missing],
@@ -139,7 +142,7 @@ class BarFootprint(Struct, frozen=True, kw_only=True):
 
     `missing` lists the closed minutes of the bar whose trades are not held whole. Prices are those of the trades
     held, `revision` the sum of the minutes' revisions. `error` says why there is no footprint though there are
-    trades.
+    trades; only then there is no `quality`.
     """
 
     start: int
@@ -147,6 +150,7 @@ class BarFootprint(Struct, frozen=True, kw_only=True):
     short: bool
     state: State
     proof: Proof
+    quality: Quality | None
     revision: int
     sources: list[str]
     missing: list[tuple[int, int]]
