@@ -11,6 +11,7 @@ from gapless import __version__
 from gapless.cli.app import app
 from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.config import EXPLAINED, StoreSettings, commented
+from gapless.derive.signals.settings import PatternSettings, ReversalSettings, SignalSettings, SpikeSettings
 from gapless.serve.settings import ServeSettings
 from gapless.venues.registry import VENUES
 
@@ -36,9 +37,14 @@ def test_no_setting_is_without_its_explanation() -> None:
             ("store", StoreSettings),
             ("collect", CollectSettings),
             ("serve", ServeSettings),
+            ("signals", SignalSettings),
+            ("signals.reversal", ReversalSettings),
+            ("signals.patterns", PatternSettings),
+            ("signals.volume_spike", SpikeSettings),
             ("venues.NAME", VenueSettings),
         )
         for field in msgspec.structs.fields(kind)
+        if not (isinstance(field.type, type) and issubclass(field.type, msgspec.Struct))
     }
     assert set(EXPLAINED) == fields
 

@@ -5,13 +5,15 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, field
 
 from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.collect.settings import check as check_venue
+from gapless.derive.signals.settings import SignalSettings, Thresholds, inherited
+from gapless.derive.signals.settings import check as check_signals
 from gapless.errors import BadInput, UnknownName
 from gapless.model import Environment
 from gapless.model.times import parse_duration
@@ -33,6 +35,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     store: StoreSettings = field(default_factory=StoreSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
+    signals: SignalSettings = SignalSettings()
     venues: dict[str, VenueSettings] = field(default_factory=dict)
 
     def venue(self, name: str) -> VenueSettings:
@@ -59,6 +62,31 @@ EXPLAINED = {
     "serve.most_streams": "streams of one connection",
     "serve.ping_every_s": "heartbeat of the stream",
     "serve.ping_limit_s": "a client that answers no heartbeat for so long is dropped",
+    "signals.enabled": "closed bars are judged",
+    "signals.timeframes": "those of every rule that names none of its own",
+    "signals.min_proof": "bars proven less are not judged: official, repaired or proven",
+    "signals.at": "what stands in such a section differs on that timeframe",
+    "signals.reversal.enabled": "reversal candles",
+    "signals.reversal.timeframes": "empty: signals.timeframes",
+    "signals.reversal.body_percent": "the body is less than this share of the range",
+    "signals.reversal.short_tail_percent": "the short tail is at most this share",
+    "signals.reversal.long_tail_percent": "the long tail is at least this share",
+    "signals.reversal.min_risk_percent": "from close to stop is at least this share of the close; 0 asks for none",
+    "signals.patterns.enabled": "candlestick patterns",
+    "signals.patterns.timeframes": "empty: signals.timeframes",
+    "signals.patterns.names": "any of TA-Lib's, as gapless writes them",
+    "signals.patterns.context_bars": "a pattern lies at an extreme of so many bars before it; 0 asks for none",
+    "signals.volume_spike.enabled": "volume spikes, judged every minute",
+    "signals.volume_spike.rule": "robust: ratio, z and trades; ratio: the ratio alone",
+    "signals.volume_spike.threshold": "more than so many times the mean window",
+    "signals.volume_spike.rearm": "an episode has ended below so many times",
+    "signals.volume_spike.window_minutes": "the trailing window, and those that it is held against",
+    "signals.volume_spike.z": "robust z, at least",
+    "signals.volume_spike.min_trades": "trades in the window, at least",
+    "signals.volume_spike.windows_min": "silent until so many windows exist",
+    "signals.volume_spike.windows_max": "windows that count, the newest",
+    "signals.volume_spike.baseline_min": "windows that the mean needs; the rule ratio is silent until then",
+    "signals.volume_spike.episode_minutes": "an episode is looked for in so many minutes before",
     "venues.NAME.environment": "live, demo or sim",
     "venues.NAME.sim_url": "the address that `gapless sim` prints",
     "venues.NAME.api_key": "a read-only key; only history of single trades needs one",
@@ -136,6 +164,8 @@ def _value(text: str) -> Any:
 
 def _checked(tree: dict[str, Any]) -> Settings:
     _known_keys(tree, "", Settings)
+    if "signals" in tree:
+        tree = {**tree, "signals": inherited(tree["signals"])}
     try:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
@@ -150,23 +180,30 @@ def _checked(tree: dict[str, Any]) -> Settings:
             raise BadInput(f"{key}: {error}") from error
     for name, venue in settings.venues.items():
         check_venue(name, venue, known_venue(name).limits)
+    check_signals(settings.signals)
     if settings.store.durability not in ("normal", "full"):
         raise BadInput(f"store.durability: {settings.store.durability!r} is not allowed; allowed are normal, full")
     return settings
 
 
+_BY_NAME = {"venues": VenueSettings, "signals.at": Thresholds}  # sections by a name of the user's
+
+
 def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
-    """Say where a value of the wrong kind stands: of a venue, the library does not name which."""
+    """Say where a value of the wrong kind stands: of a section by name, the library does not tell which."""
     text, _, where = str(error).partition(" - at `$.")
     where = where.rstrip("`")
-    if "[...]" not in where:
+    section, within, _ = where.partition("[...]")
+    if not within or section not in _BY_NAME:
         return f"{where or 'settings'}: {text}"
-    for name, inner in tree["venues"].items():
+    for key in section.split("."):
+        tree = tree[key]
+    for name, inner in tree.items():
         try:
-            msgspec.convert(inner, VenueSettings)
+            msgspec.convert(inner, _BY_NAME[section])
         except msgspec.ValidationError as own:
             text, _, field_of = str(own).replace(" | null", "").partition(" - at `$.")
-            return f"venues.{name}{'.' if field_of else ''}{field_of.rstrip('`')}: {text}{_allowed(text)}"
+            return f"{section}.{name}{'.' if field_of else ''}{field_of.rstrip('`')}: {text}{_allowed(text)}"
     return f"{where}: {text}"
 
 
@@ -184,15 +221,15 @@ def _known_keys(tree: dict[str, Any], prefix: str, kind: Any) -> None:
             )
         if not isinstance(value, dict):
             continue
-        if key == "venues":
+        inner_kind = next(item.type for item in msgspec.structs.fields(kind) if item.name == key)
+        if get_origin(inner_kind) is dict:
             for name, inner in value.items():
                 if isinstance(inner, dict):
-                    _known_keys(inner, f"{prefix}venues.{name}.", VenueSettings)
-        else:
-            inner_kind = next(item.type for item in msgspec.structs.fields(kind) if item.name == key)
-            if not (isinstance(inner_kind, type) and issubclass(inner_kind, Struct)):
-                raise BadInput(f"{prefix}{key}: a value and no section, hence no {prefix}{key}.{next(iter(value))}")
+                    _known_keys(inner, f"{prefix}{key}.{name}.", get_args(inner_kind)[1])
+        elif isinstance(inner_kind, type) and issubclass(inner_kind, Struct):
             _known_keys(value, f"{prefix}{key}.", inner_kind)
+        else:
+            raise BadInput(f"{prefix}{key}: a value and no section, hence no {prefix}{key}.{next(iter(value))}")
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -204,22 +241,36 @@ def commented(venues: Iterable[str]) -> str:
     """Write every setting with its default and what it means, as a gapless.toml."""
     settings = Settings()
     lines = ["# gapless.toml: every setting with its default. Order: --set, environment, this file, default."]
-    for section in ("store", "collect", "serve"):
-        lines += ["", f"[{section}]"]
-        lines += _section(f"{section}.", getattr(settings, section))
+    for section in ("store", "collect", "serve", "signals"):
+        lines += _sections(section, getattr(settings, section))
     for name in venues:
         lines += ["", f"[venues.{name}]"]
-        lines += _section("venues.NAME.", VenueSettings(), msgspec.structs.asdict(known_venue(name).limits))
+        limits = msgspec.structs.asdict(known_venue(name).limits)
+        lines += _section("venues.NAME.", msgspec.structs.asdict(VenueSettings()), limits)
     return "\n".join(lines) + "\n"
 
 
-def _section(prefix: str, values: Struct, limits: Mapping[str, Any] | None = None) -> list[str]:
+def _sections(name: str, values: Struct) -> list[str]:
+    """Write a section and those within it; of one by a name of the user's, an example that is commented out."""
+    lines, within = ["", f"[{name}]"], []
+    plain = {}
+    for key, value in msgspec.structs.asdict(values).items():
+        if isinstance(value, Struct):
+            within += _sections(f"{name}.{key}", value)
+        elif isinstance(value, dict):
+            within += ["", f"# [{name}.{key}.15m.reversal]".ljust(44) + f"# {EXPLAINED[f'{name}.{key}']}"]
+        else:
+            plain[key] = value
+    return [*lines, *_section(f"{name}.", plain), *within]
+
+
+def _section(prefix: str, values: Mapping[str, Any], limits: Mapping[str, Any] | None = None) -> list[str]:
     """Write a section; what is unset by default is commented out, with the venue's own limit where that counts."""
     lines = []
-    for name, value in msgspec.structs.asdict(values).items():
+    for name, value in values.items():
         unset = value is None
         shown = (limits or {}).get(name, _EXAMPLES.get(name, "")) if unset else value
-        lines.append(f"{'# ' if unset else ''}{name} = {_toml(shown)}".ljust(44) + f"# {EXPLAINED[prefix + name]}")
+        lines.append(f"{'# ' if unset else ''}{name} = {_toml(shown)}".ljust(43) + f" # {EXPLAINED[prefix + name]}")
     return lines
 
 

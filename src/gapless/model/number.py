@@ -52,3 +52,15 @@ def plain(value: int, digits: int) -> str:
 def decimal(value: int, digits: int) -> Decimal:
     """Give a scaled integer as a Decimal, exactly: reading text never rounds, arithmetic does at 28 digits."""
     return Decimal(f"{value}E-{digits}")
+
+
+def divided(numerator: int, denominator: int) -> int:
+    """Divide exactly and round once, half to even; the denominator is above zero."""
+    quotient, rest = divmod(numerator, denominator)
+    return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2))
+
+
+def rounded(numerator: int, denominator: int, digits: int = 2) -> float:
+    """Give a ratio as a number for display, rounded once to `digits` digits after the point."""
+    unit: int = 10**digits
+    return divided(numerator * unit, denominator) / unit
