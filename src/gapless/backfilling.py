@@ -16,7 +16,7 @@ from gapless.adapters import open_store, store_url
 from gapless.budget.priority import Priority
 from gapless.budget.state import Ceiling
 from gapless.collect.backfill import BackfillPlan, Planner, Work
-from gapless.collect.fetching import Fetched, Fetching
+from gapless.collect.fetching import Fetched, Fetching, stay
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import VenueSettings, ceiling_of
 from gapless.collect.sources import Sources
@@ -106,8 +106,11 @@ async def _at(market: _Market, ids: list[str], asked: Asked) -> dict[str, object
         if not asked.json:
             _say(planned)
         came = await _spend(market, planned, asked, now)
-    elif not asked.json:
-        _say(planned)
+    else:
+        for work in planned.work if not asked.plan_only else ():
+            stay(market.store, work)
+        if not asked.json:
+            _say(planned)
     bars = sum(work.missing for work in planned.work if work.kind == "bars")
     missing = bars - came.minutes + came.missing if not asked.plan_only else wanted
     return _told(market.venue.name, planned, came, missing=missing, weight=market.rest.spent.weight)

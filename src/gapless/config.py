@@ -18,15 +18,26 @@ from gapless.errors import BadInput, UnknownName
 from gapless.model import Environment
 from gapless.model.times import parse_duration
 from gapless.serve.settings import ServeSettings
+from gapless.tape.aging import Ages, read_age
 from gapless.venues.registry import venue as known_venue
 
 
 class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Where rows and ledger are kept."""
+    """Where rows and ledger are kept, and how long what is collected live stays; empty: for ever, as candles do."""
 
     url: str = "sqlite:///gapless.db"
     durability: str = "normal"
     min_free: int = 1_000_000_000
+    keep_trades: str = "7d"
+    keep_ladders: str = "30d"
+    keep_events: str = "90d"
+    keep_log: str = "7d"
+    keep_signals: str = ""
+
+    def ages(self) -> Ages:
+        """Read how long each kind stays."""
+        kinds = ("trades", "ladders", "events", "log", "signals")
+        return Ages(**{kind: read_age(f"store.keep_{kind}", getattr(self, f"keep_{kind}")) for kind in kinds})
 
 
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -47,6 +58,11 @@ EXPLAINED = {
     "store.url": "sqlite:///FILE",
     "store.durability": "normal survives kill -9; full survives power loss too",
     "store.min_free": "bytes of disk below which trades stop being stored, as a named hole",
+    "store.keep_trades": "how long trades stay that were collected live; 1h or more, empty for ever, here and below",
+    "store.keep_ladders": "volume by price of each minute, which footprints are made of; never less than trades",
+    "store.keep_events": "connections, repairs, doubles",
+    "store.keep_log": "how far back a stream can be resumed; never more than trades",
+    "store.keep_signals": "signals",
     "collect.instruments": "ids such as binance:BTCUSDT; used when `gapless run` is given none",
     "collect.history": "candles fetched before the first live one",
     "collect.resume_within": "an earlier run is joined on to if it ended at most this long ago",
@@ -178,6 +194,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
             parse_duration(text)
         except BadInput as error:
             raise BadInput(f"{key}: {error}") from error
+    settings.store.ages()
     for name, venue in settings.venues.items():
         check_venue(name, venue, known_venue(name).limits)
     check_signals(settings.signals)

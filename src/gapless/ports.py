@@ -1,13 +1,15 @@
 """The ports: what the shell needs of the outside, one screen each."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
 from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
 
 R = TypeVar("R")
+ExpiredKind = Literal["trades", "ladders"]
+RowKind = Literal["trades", "candles", "events", "log", "signals"]
 
 
 class Clock(Protocol):
@@ -137,6 +139,12 @@ class Reads(Protocol):
     def candle_after(self, instrument: str, start: int) -> Candle | None:
         """Give the next closed candle after the one that begins at a time."""
 
+    def expired(self, tape: int, kind: ExpiredKind) -> list[tuple[int, int]]:
+        """List what retention dropped of a tape, ascending: ids of trades, minutes since 1970 of ladders."""
+
+    def kept(self, tape: int) -> list[tuple[int, int]]:
+        """List the ids of a tape that were imported or asked for, ascending: they do not age."""
+
 
 class Transaction(Reads, Protocol):
     """A transaction in progress: it reads its own writes, and all of them or none are kept."""
@@ -166,6 +174,40 @@ class Transaction(Reads, Protocol):
 
     def put_event(self, kind: str, subject: str, detail: dict[str, Any], at: int) -> None:
         """Keep an event: a connection, a repair, a double, a jump of the clock."""
+
+    def put_expired(self, tape: int, kind: ExpiredKind, ranges: Sequence[tuple[int, int]], at: int) -> None:
+        """Replace what is listed as dropped; a range that was there before keeps its time."""
+
+    def put_kept(self, tape: int, ranges: Sequence[tuple[int, int]]) -> None:
+        """Replace the ids of a tape that do not age."""
+
+
+class Removal(Transaction, Protocol):
+    """A transaction that also deletes rows; `drop_...` gives how many went."""
+
+    def unfolded(self, tape: int, start: int, end: int) -> list[MinuteRow]:
+        """List the minutes with trades that begin in [start, end) and have no stored fold."""
+
+    def last_of(self, tape: int, first: int, last: int, rows: int) -> int | None:
+        """Give the id of the last of the next `rows` trades with ids `first` to `last`; None when there are fewer."""
+
+    def drop_trades(self, tape: int, first: int, last: int) -> int:
+        """Delete the trades with ids `first` to `last`."""
+
+    def drop_ladders(self, tape: int, first: int, last: int) -> int:
+        """Delete the ladders of minutes `first` to `last` since 1970; the folds stay."""
+
+    def drop_events(self, before: int, most: int) -> int:
+        """Delete the oldest events from before a time, at most so many."""
+
+    def drop_signals(self, before: int, most: int) -> int:
+        """Delete the oldest signals of bars that began before a time, at most so many."""
+
+    def drop_log(self, before: int, most: int) -> int:
+        """Delete whole commits known before a time from the old end of the log, about `most` entries at a time."""
+
+    def forget_archives(self, prefix: str) -> None:
+        """Forget which archive files were imported, by the begin of their names: they may be imported again."""
 
 
 class TapeReader(Reads, Protocol):
@@ -222,6 +264,18 @@ class TapeReader(Reads, Protocol):
     def counts(self, tape: int, first: int, last: int) -> int:
         """Count the trades with ids `first` to `last`."""
 
+    def row_bytes(self, kind: RowKind) -> float | None:
+        """Give the bytes on disk that a row takes, by some of them; None where the store does not tell."""
+
+    def ladder_bytes(self, tape: int, first: int, last: int) -> tuple[int, int]:
+        """Count the ladders of minutes `first` to `last` since 1970, and their bytes."""
+
+    def older(self, kind: RowKind, before: int) -> int:
+        """Count the events, signals or entries of the log from before a time."""
+
+    def hourly(self, kind: RowKind) -> int:
+        """Count the events or entries of the log of the hour up to the newest one."""
+
     def version(self) -> int:
         """Give a number that changes whenever somebody else has written."""
 
@@ -229,7 +283,7 @@ class TapeReader(Reads, Protocol):
 class TapeStore(TapeReader, Protocol):
     """Keeps rows and ledger together: one `commit`, and readers."""
 
-    def commit(self, work: Callable[[Transaction], R]) -> R:
+    def commit(self, work: Callable[[Removal], R]) -> R:
         """Run `work` in one transaction and give what it gave; what it wrote is on disk when this returns."""
 
     def put_instrument(self, instrument: Instrument) -> None:

@@ -21,7 +21,7 @@ from gapless.query.market import Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
 
 Parameters = dict[str, Any]
-STATES = ("open", "repaired", "permanent")
+STATES = ("open", "repaired", "permanent", "expired")
 _TIMEOUT = 30.0
 
 

@@ -16,6 +16,7 @@ from gapless.cli import (
     backfill,
     candles,
     changing,
+    cleanup,
     demo,
     doctor,
     explain,
@@ -44,6 +45,7 @@ app.command()(demo.demo)
 app.command()(running.run)
 app.command()(backfill.backfill)
 app.command("import")(importing.import_files)
+app.command()(cleanup.cleanup)
 app.command()(candles.candles)
 app.command()(trades.trades)
 app.command()(footprint.footprint)

@@ -7,7 +7,7 @@ from functools import partial
 from msgspec import Struct, field
 
 from gapless.budget.priority import Priority
-from gapless.collect.backfill import BACKFILLED, BackfillPlan, Share
+from gapless.collect.backfill import BACKFILLED, BackfillPlan, Share, Work
 from gapless.collect.sources import FINAL_AFTER, Ask, Found, Later, Sources, Wrong
 from gapless.derive.settle import Commit, Vouched, settle
 from gapless.errors import BadFile, Refused, Unavailable
@@ -39,6 +39,18 @@ class Fetched(Struct):
     troubles: list[str] = field(default_factory=list)
 
 
+def stay(store: TapeStore, work: Work) -> None:
+    """Let what is held of the trades that were asked for stay, however old they grow."""
+    tape = next((t for t in store.tapes(work.instrument) if t.kind == work.kind), None)
+    if tape is None or tape.kind == "bars":
+        return
+    inner, after = store.minute_from(tape.id, work.start), store.minute_from(tape.id, work.end)
+    last = after.first_seq - 1 if after else max((span.last for span in store.all_spans(tape.id)), default=-1)
+    if inner and inner.start < work.end and inner.first_seq <= last:
+        asked = Commit(now=work.end, known_at=0, kept=[(tape, inner.first_seq, last)])
+        store.commit(partial(settle, commit=asked))
+
+
 class Fetching:
     """Spends a plan. `now` is the venue's time, ns UTC."""
 
@@ -60,6 +72,7 @@ class Fetching:
         self._total = sum(share.seconds for work in planned.work for share in work.shares)
         for work in planned.work:
             tape = self._store.open_tape(work.instrument, work.kind)
+            stay(self._store, work)
             for share in work.shares:
                 try:
                     await (self._bars(tape, share) if work.kind == "bars" else self._trades(tape, share))
@@ -190,13 +203,13 @@ class Fetching:
                 commit = self._commit(tape)
                 commit.trades = [(tape, chunk)] if chunk else []
                 commit.vouched = [Vouched(tape, begin, until, evidence)]
-                commit.wanted = [(tape, begin, until)]
+                commit.wanted = commit.kept = [(tape, begin, until)]
                 self._write(commit)
                 begin = until + 1
             self.done.trades += len(missing)
             self._count("archive" if evidence is Evidence.ARCHIVE else "rest", len(missing))
         commit = self._commit(tape)
-        commit.wanted = [(tape, *ids)]
+        commit.wanted = commit.kept = [(tape, *ids)]
         self._write(commit)
 
     def _close(self, tape: Tape, *ends: Trade) -> None:

@@ -129,7 +129,7 @@ def _trades(venue: Venue, tape: Tape, rows: Sequence[Trade]) -> Iterator[tuple[C
             first = go_on.seq
         known = chunk[-1].seq
         commit.vouched.append(Vouched(tape, first, known, Evidence.ARCHIVE))
-        commit.wanted = [(tape, rows[0].seq, known)]
+        commit.wanted = commit.kept = [(tape, rows[0].seq, known)]
         if at + _CHUNK >= len(rows):
             commit.due = [(tape.instrument, start) for start in sorted({row.time - row.time % MINUTE for row in ends})]
         yield commit, len(chunk)

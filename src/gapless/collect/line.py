@@ -20,7 +20,7 @@ class Track(Struct):
     stream, `told_fill` the newest that bars and tickers have named, and `told_since` (monotonic ns) since when that is
     ahead of what came, 0 where it is not; `agreed` when they last named nothing that had not come. `doubled` counts
     what came twice, `told` what of it was told. `newest_row` is the highest id that is a row and no void. `permanent`
-    are holes that no source can fill: nobody asks for them.
+    are holes that no source can fill, and `expired` are ids older than what is kept: nobody asks for them.
     """
 
     tape: Tape
@@ -42,6 +42,7 @@ class Track(Struct):
     doubled: int = 0
     told: int = 0
     permanent: list[Range] = []
+    expired: list[Range] = []
 
     def holes(self) -> list[Range]:
         """List what is wanted, not held and not given up, ascending."""
@@ -49,7 +50,7 @@ class Track(Struct):
         holes = [hole for wanted in self.earlier for hole in held.missing(*wanted)]
         if self.begins is not None and self.newest is not None:
             holes += held.missing(self.begins, self.newest)
-        return cut(holes, self.permanent) if self.permanent else holes
+        return cut(holes, joined_ranges([*self.permanent, *self.expired])) if self.permanent or self.expired else holes
 
     def give_up(self, hole: Range) -> None:
         """Ask no more for a hole that no source can fill."""
@@ -105,6 +106,7 @@ def load_track(reader: TapeReader, tape: Tape) -> Track:
     ended = _time_of(reader, tape, earlier[-1][1]) if earlier else 0
     track = Track(tape, Sequence(Coverage(reader.all_spans(tape.id))), earlier=earlier, ended=ended)
     track.permanent = joined_ranges((gap.first, gap.last) for gap in reader.gaps(tape.id, "permanent"))
+    track.expired = reader.expired(tape.id, "trades")
     if tape.kind != "bars" and (last := reader.trade_before(tape.id, 2**63 - 1)):
         track.newest_row = last.seq
     return track

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from gapless.derive.aged import aged
 from gapless.derive.border import Verdict, compare
 from gapless.model import MINUTE, Bar, Candle, Evidence, MinuteFold, Origin, Proof, State, Tape, Trade
 from gapless.ports import Reads
@@ -18,14 +19,15 @@ class Held(Struct, frozen=True):
 
     `whole`: vouched without a break from at or before its first instant to at or after its end, or over the ids
     that the venue's bar names. `streamed`: all of that by stream. `ended`: an id at or after its end is known and
-    every id between is held. `edge`: the tape begins or, so far, ends in it. `before` and `last` are the trades at
-    its borders.
+    every id between is held. `edge`: the tape begins or, so far, ends in it. `aged`: it is not whole, and some of it
+    was once held and has expired. `before` and `last` are the trades at its borders.
     """
 
     whole: bool = False
     streamed: bool = False
     ended: bool = False
     edge: bool = False
+    aged: bool = False
     last_held: bool = False
     before: Trade | None = None
     last: Trade | None = None
@@ -50,12 +52,14 @@ def held(reads: Reads, tape: Tape, start: int, *, fold: MinuteFold | None, bar: 
         spans = reads.spans(tape.id, *named)
         whole = not without(named, spans)
         low, high = named[0] - 1, named[1] + 1
+    gone = not whole and aged(reads, tape.id, low - (before is None), high)
     inside = [span for span in spans if span.last > low and span.first < high]
     return Held(
         whole=whole,
         streamed=all(span.evidence == Evidence.STREAM for span in inside),
         ended=unbroken and following is not None,
         edge=(before is None and not began) or following is None,
+        aged=gone,
         last_held=named is not None and not without((named[1], named[1]), reads.spans(tape.id, named[1], named[1])),
         before=before,
         last=last,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from gapless.derive.aged import aged, as_judged, came_back, keep, lowered
 from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge, revised
 from gapless.derive.minutes import fold_minute
 from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
@@ -30,7 +31,7 @@ class Commit(Struct, kw_only=True):
     `primary` maps an instrument to the tape its folds come from, `since` to the minute from which it is live.
     `folds` are minutes that were folded in memory from all their trades. `due` are minutes whose time is up,
     whether or not everything came; `trims` are tapes of which nothing exists before an id, `cuts` those of which
-    nothing will exist after one. `now` is venue time.
+    nothing will exist after one. `kept` are ids that were imported or asked for: they do not age. `now` is venue time.
     """
 
     now: int
@@ -42,6 +43,7 @@ class Commit(Struct, kw_only=True):
     bars: list[tuple[str, list[Bar]]] = field(default_factory=list)
     vouched: list[Vouched] = field(default_factory=list)
     wanted: list[tuple[Tape, int, int]] = field(default_factory=list)
+    kept: list[tuple[Tape, int, int]] = field(default_factory=list)
     gaps: list[tuple[Tape, Gap]] = field(default_factory=list)
     folds: dict[tuple[int, int], MinuteFold] = field(default_factory=dict)
     due: list[tuple[str, int]] = field(default_factory=list)
@@ -73,13 +75,15 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         due.setdefault(instrument, set()).add(start)
     candidates = {instrument: set(starts) for instrument, starts in due.items()}
     stale: set[tuple[int, int]] = set()
+    for vouch in commit.vouched:
+        _vouch(tx, vouch, commit)
     for tape, rows in commit.trades:
         tx.add_trades(tape.id, rows)
         stale |= _index(tx, tape, rows)
-    for vouch in commit.vouched:
-        _vouch(tx, vouch, commit)
+    keep(tx, commit.kept)
     for tape, first, last in commit.wanted:
-        tx.put_wanted(tape.id, joined_ranges([*tx.wanted(tape.id), (first, last)]))
+        ranges = joined_ranges([*tx.wanted(tape.id), (first, last)])
+        tx.put_wanted(tape.id, cut(ranges, tx.expired(tape.id, "trades")))
     for tape, first in commit.trims:
         tx.put_wanted(tape.id, trimmed(tx.wanted(tape.id), first))
     for tape, last in commit.cuts:
@@ -93,7 +97,7 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
             result.repaired += _filled(tx, tape, (gap.first, gap.last), ("open",), commit.known_at)
     for vouch in commit.vouched:
         # What was given up comes by another way than the stream, if at all.
-        states = ("open",) if vouch.evidence is Evidence.STREAM else ("open", "permanent")
+        states = ("open",) if vouch.evidence is Evidence.STREAM else ("open", "permanent", "expired")
         result.repaired += _filled(tx, vouch.tape, (vouch.first, vouch.last), states, commit.known_at)
         primary = commit.primary.get(vouch.tape.instrument)
         if primary and primary.id == vouch.tape.id:
@@ -131,12 +135,22 @@ def _index(tx: Transaction, tape: Tape, rows: list[Trade]) -> set[tuple[int, int
         newest = max(newest, start)
     for start, first in firsts.items():
         row_now = tx.minute(tape.id, start)
+        if row_now is not None and (last := row_now.last_seq) and aged(tx, tape.id, row_now.first_seq, last):
+            _await(tx, tape, row_now, first)
+            continue
         if row_now is None or first < row_now.first_seq or row_now.last_seq is not None:
             lowest = first if row_now is None else min(first, row_now.first_seq)
             tx.put_minute(tape.id, MinuteRow(start, lowest, None), None)
         if row_now is not None and row_now.last_seq is not None:
             stale.add((tape.id, start))
     return stale
+
+
+def _await(tx: Transaction, tape: Tape, row: MinuteRow, first: int) -> None:
+    """Leave a minute some of whose trades have expired as it was folded, until all of them are back."""
+    fold = tx.fold(tape.id, row.start)
+    if fold is not None and first < fold.first_seq:
+        tx.put_minute(tape.id, MinuteRow(row.start, first, fold.last_seq), lowered(fold, first))
 
 
 def _vouch(tx: Transaction, vouch: Vouched, commit: Commit) -> None:
@@ -148,6 +162,8 @@ def _vouch(tx: Transaction, vouch: Vouched, commit: Commit) -> None:
     tx.put_spans(tape.id, touching, after, commit.known_at)
     if tape.kind == "bars":
         return
+    if vouch.evidence is not Evidence.STREAM:  # by stream nothing comes that could have expired
+        came_back(tx, tape.id, "trades", (vouch.first, vouch.last), commit.known_at)
     late = vouch.evidence is not Evidence.STREAM or any(span.first > vouch.last for span in touching)
     for new in without((vouch.first, vouch.last), touching):
         tx.put_log("trades", tape.instrument, tape.id, new, late=late, known_at=commit.known_at)
@@ -253,6 +269,8 @@ class _Judged:
         # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
         close = trades.before.price if trades.before else None
         judged = judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
+        if trades.aged:
+            judged = as_judged(judged, former)
         return self._write(judged, former, polled=polled)
 
     def _fold(self, start: int) -> MinuteFold | None:
@@ -277,6 +295,7 @@ class _Judged:
         self.stale.discard((self.tape.id, start))
         if self.tx.fold(self.tape.id, start) != fold:
             self.tx.put_minute(self.tape.id, MinuteRow(start, fold.first_seq, fold.last_seq), fold)
+            came_back(self.tx, self.tape.id, "ladders", (start // MINUTE,) * 2, self.commit.known_at)
 
     def _write(self, candle: Candle, former: Candle | None, *, polled: bool) -> Change | None:
         if candle.proof is Proof.MISSING:

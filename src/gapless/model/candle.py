@@ -63,7 +63,10 @@ VALUES = (
 
 
 class MinuteFold(Struct, frozen=True):
-    """One minute of a tape folded: its bar (ids are those of single executions), its ids, its ladder (encoded)."""
+    """One minute of a tape folded: its bar (ids are those of single executions), its ids, its ladder (encoded).
+
+    The ladder is empty where it has expired.
+    """
 
     bar: Bar
     first_seq: int

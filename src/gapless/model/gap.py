@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-GapState = Literal["open", "repaired", "permanent"]
+GapState = Literal["open", "repaired", "permanent", "expired"]
 
 
 class Gap(Struct, frozen=True, kw_only=True):
@@ -12,7 +12,8 @@ class Gap(Struct, frozen=True, kw_only=True):
 
     `opened` and `closed` are ns UTC of this machine; `cause` says what made it (disconnect, jump, start,
     silent, overload). `reason` says why a permanent one cannot be filled, and of a repaired one what is left of it as a
-    permanent gap of its own. A permanent gap is asked for no more; what comes all the same repairs it.
+    permanent gap of its own. A permanent gap is asked for no more; what comes all the same repairs it. So is an expired
+    one, whose ids grew older than what is kept.
     """
 
     tape: int

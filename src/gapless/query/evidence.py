@@ -99,7 +99,7 @@ def gaps_of(
     found = [
         (which, gap)
         for which, low, high in asked
-        for state in ("open", "repaired", "permanent")
+        for state in ("open", "repaired", "permanent", "expired")
         for gap in reader.gaps(which.id, state)
         if gap.first <= high and gap.last >= low
     ]

@@ -223,7 +223,7 @@ def _gaps(reader: TapeReader, step: Step, instrument: str | None) -> Iterator[Ev
 
 def _gap(reader: TapeReader, entry: LogEntry) -> Gap | None:
     """Give a gap as it stood when the entry was written."""
-    for state in ("open", "repaired", "permanent"):
+    for state in ("open", "repaired", "permanent", "expired"):
         for gap in reader.gaps(entry.tape, state):
             if (gap.first, gap.last) == (entry.first, entry.last):
                 if gap.closed is not None and gap.closed > entry.known_at:

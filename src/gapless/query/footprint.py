@@ -180,6 +180,9 @@ class _Minutes:
         for row in self._unfolded(begin, end):
             if fold := fold_of(reader, tape, row):
                 self.folds[row.start] = fold
+        self.expired = {start for start, fold in self.folds.items() if not fold.ladder}
+        for start in self.expired:
+            del self.folds[start]
 
     def _unfolded(self, begin: int, end: int) -> list[MinuteRow]:
         """List the minutes with trades that have no stored fold: the forming one, and those made stale."""
@@ -194,6 +197,8 @@ class _Minutes:
     def proof(self, start: int) -> Proof:
         """Give the proof of the trades of a minute: the candle's, but the venue's bar alone proves no trade."""
         candle, fold = self.candles.get(start), self.folds.get(start)
+        if start in self.expired:
+            return Proof.MISSING
         if candle is None:
             return Proof.PARTIAL if fold else Proof.MISSING
         if candle.proof is not Proof.OFFICIAL:

@@ -20,7 +20,7 @@ from gapless.query.present import candle_rows, instrument_rows, listing, trade_r
 from gapless.serve.questions import MOST_BARS, MOST_FOOTPRINTS, MOST_GAPS, bars_at_most
 
 SOME_FOOTPRINTS = 100
-STATES = ("open", "repaired", "permanent")
+STATES = ("open", "repaired", "permanent", "expired")
 
 
 def plain_listing(

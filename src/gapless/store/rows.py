@@ -71,7 +71,7 @@ def candle_of_row(row: tuple[Any, ...], unit: int) -> Candle:
 
 def fold_of_row(row: tuple[Any, ...], unit: int) -> MinuteFold:
     """Read the columns of `FOLD` as a fold."""
-    return MinuteFold(bar_of_row(row, unit), row[14], row[15], row[16])
+    return MinuteFold(bar_of_row(row, unit), row[14], row[15], row[16] or b"")
 
 
 _WIDE = ("quote_volume", "taker_buy_quote_volume")  # MessagePack stops at 64 bits and a quote sum does not

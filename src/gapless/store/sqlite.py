@@ -13,7 +13,7 @@ import msgspec
 from gapless.errors import BadInput, StoreBusy, StoreError, UnknownName
 from gapless.model import Candle, Environment, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
 from gapless.ports import MinuteRow
-from gapless.store.reading import Reading
+from gapless.store.retained import Retained
 from gapless.store.rows import CANDLE, FOLD, bar_params, candle_params, plain_candle, trade_params
 from gapless.store.schema import MIGRATIONS
 
@@ -44,7 +44,7 @@ def connect(path: str, *, readonly: bool) -> sqlite3.Connection:
         raise StoreError(f"the store {path} cannot be opened: {error}") from error
 
 
-class SqliteStore(Reading):
+class SqliteStore(Retained):
     """A store in one SQLite file, or in memory for tests (`:memory:`).
 
     One object writes; any number of readers, in this and other processes, read beside it. `environment` is the
