@@ -14,7 +14,6 @@ from gapless.model import SECOND, Environment, Grid, Proof, Timeframe, iso, pars
 from gapless.model.times import epoch_ns
 from gapless.query.market import Basis
 from gapless.results import (
-    CANDLES,
     FOOTPRINTS,
     TRADES,
     Candle,
@@ -27,6 +26,7 @@ from gapless.results import (
     Rows,
     Ticker,
     Trade,
+    candles_layout,
 )
 from gapless.sources import STATES, Parameters, Source, open_source
 
@@ -79,20 +79,28 @@ class MarketReader:
         on_gap: OnGap = "keep",
         basis: Basis = "venue",
         grid: Grid = "midnight",
+        indicators: Sequence[str] = (),
     ) -> Rows[Candle]:
         """Give closed bars of any timeframe: the last N, those of [start, end), or all; with `forming` the open one.
 
         A closed bar that is missing, or proven worse than `min_proof`, is a gap: `keep` gives it without values,
         `skip` leaves it out, `raise` raises `Incomplete`. `basis="tape"` gives our fold instead of the venue's bar.
+        `indicators` such as `["sma:200", "ichimoku"]` add columns, and `row.indicators["sma_200"]`; a value that rests
+        on a bar that is not complete, or proven worse than `min_proof`, is None.
         """
         if on_gap not in ("keep", "raise", "skip"):
             raise BadInput(f"on_gap: {on_gap!r} is not allowed; allowed are keep, raise, skip")
         frame = parse_timeframe(timeframe, grid)
+        least = _proof(min_proof)
         asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid}
+        if indicators:
+            asked |= {"with": list(indicators), "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
         answer = self._source.ask("candles", {"id": id, "timeframe": timeframe, **asked})
+        columns = answer.get("indicators", [])
+        for row in answer["rows"]:
+            row["indicators"] = {column: row[column] for column in columns}
         rows = msgspec.convert(answer["rows"], list[Candle])
         missing = _spans(answer)
-        least = _proof(min_proof)
         if least is not None:
             weak = [row for row in rows if row.state != "open" and _proof(row.proof) < least]  # type: ignore[operator]
             missing = _joined([*missing, *((row.start, _end(row.start, frame)) for row in weak)])
@@ -104,7 +112,7 @@ class MarketReader:
             raise Incomplete(f"of {id} {timeframe} {spans}{more} is not held as it was asked for")
         if on_gap == "skip":
             rows = [row for row in rows if row.state != "missing"]
-        return _rows(rows, CANDLES, answer, missing)
+        return _rows(rows, candles_layout(columns), answer, missing)
 
     def get_candles(self, id: str, timeframe: str, count: int) -> Rows[Candle]:
         """Give the last `count` closed bars."""
@@ -213,6 +221,7 @@ def _emptied(row: Candle) -> Candle:
     return replace(
         row, open=None, high=None, low=None, close=None, volume=None, quote_volume=None, trades=None,
         taker_buy_volume=None, taker_buy_quote_volume=None, state="missing",
+        indicators=dict.fromkeys(row.indicators),
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ class Candle(Struct, frozen=True, kw_only=True):
 
     `state` is open, traded, empty or missing; `origin` venue or tape; `proof` missing, partial, disputed,
     official, repaired or proven; `polled` says that a bar of the venue in it was asked for by REST, or read from a
-    file, and did not come by the stream.
+    file, and did not come by the stream. `indicators` has the columns that were asked for, None where a value is not
+    complete.
     """
 
     start: datetime
@@ -41,6 +42,7 @@ class Candle(Struct, frozen=True, kw_only=True):
     proof: str
     revision: int
     polled: bool
+    indicators: dict[str, float | int | None] = {}
 
 
 class Trade(Struct, frozen=True, kw_only=True):
@@ -282,6 +284,18 @@ TRADES = _of((
     ("time", "time"), ("seq", "count"), ("price", "number"), ("size", "number"), ("side", "word"),
     ("fills", "count"), ("first_fill", "count"), ("received", "time"),
 ))  # fmt: skip
+
+
+def candles_layout(indicators: Sequence[str] = ()) -> Layout:
+    """Give the layout of candles with columns of indicators."""
+
+    def records(rows: Sequence[Candle]) -> Iterator[tuple[Any, ...]]:
+        for row, values in zip(rows, CANDLES.records(rows), strict=True):
+            yield (*values, *(row.indicators[name] for name in indicators))
+
+    return Layout((*CANDLES.columns, *((name, "number") for name in indicators)), records)
+
+
 FOOTPRINTS = Layout((
     ("start", "time"), ("price", "number"), ("bid", "number"), ("ask", "number"), ("unknown", "number"),
     ("delta", "number"), ("trades", "count"), ("proof", "word"),

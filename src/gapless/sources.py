@@ -17,6 +17,7 @@ from gapless.query.explain import explain
 from gapless.query.feed import gap_row
 from gapless.query.footprint import footprint, footprint_answer
 from gapless.query.footprint_rows import footprint_object
+from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
 
@@ -98,10 +99,12 @@ class StoredSource:
         frame = parse_timeframe(p["timeframe"], p["grid"])
         if p["basis"] not in ("venue", "tape"):
             raise BadInput(f"basis: {p['basis']!r} is not allowed; allowed are venue, tape")
+        columns = indicators_asked(p.get("with", ()), frame)
         found = self._market.instrument(p["id"])
-        answer = self._market.candles(
-            found, frame, start=p["start"], end=p["end"], last=p["last"], basis=p["basis"], live=p["live"]
-        )
+        answer = candles_with(
+            self._market, found, frame, columns, start=p["start"], end=p["end"], last=p["last"], basis=p["basis"],
+            live=p["live"], least=Proof[p.get("with_proof", "disputed").upper()],
+        )  # fmt: skip
         return listing(answer, candle_rows(answer), epoch=None)
 
     def _trades(self, p: Parameters) -> dict[str, Any]:
@@ -171,6 +174,7 @@ def _continued(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     known = [Proof[page["proof"].upper()] for page in (before, after) if page["rows"]]
     return {
         **after,
+        **({"warm_up": before["warm_up"]} if "warm_up" in before else {}),
         "rows": before["rows"] + after["rows"],
         "missing": before["missing"] + after["missing"],
         "sources": sorted({*before["sources"], *after["sources"]}),
@@ -183,6 +187,8 @@ def _continued(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 def _word(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(value)
     return iso(value) if name in ("start", "end") and isinstance(value, int) else value
 
 

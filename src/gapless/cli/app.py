@@ -22,6 +22,7 @@ from gapless.cli import (
     explain,
     footprint,
     importing,
+    indicators,
     instruments,
     sim,
     status,
@@ -47,6 +48,7 @@ app.command()(backfill.backfill)
 app.command("import")(importing.import_files)
 app.command()(cleanup.cleanup)
 app.command()(candles.candles)
+app.command()(indicators.indicators)
 app.command()(trades.trades)
 app.command()(footprint.footprint)
 app.command()(audit.audit)

@@ -16,6 +16,11 @@ def backfill(
     end: End = None,
     timeframes: Annotated[str | None, typer.Option("--timeframes", help="With --bars: 5m,15m.")] = None,
     bars: Annotated[int | None, typer.Option("--bars", min=1, help="That many newest bars of each timeframe.")] = None,
+    indicators: Annotated[
+        str | None,
+        typer.Option("--for", help="The bars that the newest one needs for these: sma:200,ichimoku.", metavar="..."),
+    ] = None,
+    timeframe: Annotated[str, typer.Option("--timeframe", help="With --for.")] = "1m",
     trades: Annotated[bool, typer.Option("--trades", help="Trades instead of candles.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Print cost, time and sources and end; asks nobody.")] = False,
     yes: Annotated[
@@ -33,18 +38,25 @@ def backfill(
     from gapless.collect.sources import FINAL_AFTER
     from gapless.errors import BadInput
     from gapless.model import MINUTE, parse_timeframe
+    from gapless.query.indicators import indicators_asked, warm_up_begin
 
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
     if (bars is None) != (timeframes is None):
         raise BadInput("--timeframes and --bars go together, as in --timeframes 5m,15m --bars 200")
-    if (begin is None) == (bars is None):
-        raise BadInput("name a range with --start (and --end), or --timeframes and --bars")
+    if [begin is None, bars is None, indicators is None].count(False) != 1:
+        raise BadInput("name a range with --start (and --end), or --timeframes and --bars, or --for")
     # The newest bar that is final: one that has just ended may still change, and would count as missing.
     newest = (time.time_ns() - FINAL_AFTER) // MINUTE * MINUTE
     until = min(until or newest, newest)
     if trades and bars is not None:
         raise BadInput("--trades goes with --start (and --end), not with --timeframes and --bars")
+    if indicators is not None:
+        if trades:
+            raise BadInput("--trades goes with --start (and --end), not with --for: indicators are made of candles")
+        frame = parse_timeframe(timeframe)
+        until = frame.start_of(until)
+        begin = warm_up_begin(indicators_asked([indicators], frame), frame, frame.start_of(until - 1))
     if bars and timeframes:
         longest = max(parse_timeframe(text).length for text in timeframes.split(","))
         begin = until - bars * longest

@@ -13,6 +13,7 @@ from gapless.cli.options import (
     Output,
     Start,
     Store,
+    With,
     environment,
     moment,
     one_of,
@@ -30,6 +31,7 @@ def candles(
         str, typer.Option("--basis", help="venue (its own bars where held) or tape (our fold).")
     ] = "venue",
     live: Annotated[bool, typer.Option("--live", help="Add the forming bar.")] = False,
+    indicators: With = None,
     grid: Annotated[str, typer.Option("--grid", help="midnight or epoch.")] = "midnight",
     store: Store = None,
     format: Format = "table",
@@ -42,8 +44,9 @@ def candles(
     from gapless.cli.output import write_rows
     from gapless.errors import BadInput
     from gapless.model import Proof, iso, parse_timeframe
+    from gapless.query.indicators import candles_with, indicators_asked
     from gapless.query.market import Market
-    from gapless.query.present import CANDLE_COLUMNS, candle_decimals, candle_rows, listing
+    from gapless.query.present import candle_columns, candle_decimals, candle_rows, listing
 
     frame = parse_timeframe(timeframe, one_of(grid, "--grid", ("midnight", "epoch")))  # type: ignore[arg-type]
     one_of(basis, "--basis", ("venue", "tape"))
@@ -52,10 +55,13 @@ def candles(
         raise BadInput("--last goes alone; a range is --start and --end")
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
+    columns = indicators_asked(indicators or (), frame)
     market = Market(open_store(store, environment=environment(env), readonly=True))
-    answer = market.candles(
+    answer = candles_with(
+        market,
         market.instrument(instrument),
         frame,
+        columns,
         start=begin,
         end=until,
         last=last,
@@ -63,12 +69,13 @@ def candles(
         live=live,
     )
     write_rows(
-        CANDLE_COLUMNS,
+        candle_columns(answer),
         candle_rows(answer, epoch=epoch),
         form=format,
         output=output,
         wrap=lambda rows: listing(answer, rows, epoch=epoch),
         decimals=candle_decimals(answer.price_digits, answer.size_digits),
+        floats=tuple(answer.indicators),
     )
     holes = [row.start for row in answer.rows if row.proof is Proof.MISSING]
     for since, till in answer.missing:

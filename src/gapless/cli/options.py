@@ -22,6 +22,10 @@ Output = Annotated[Path | None, typer.Option("--output", help="Write to a file i
 InEnvironment = Annotated[
     str | None, typer.Option("--environment", help="live, demo or sim, where a store holds several.")
 ]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", help="Add an indicator: sma:200, ichimoku, ... (gapless indicators).", metavar="INDICATOR"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

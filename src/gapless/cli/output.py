@@ -21,16 +21,17 @@ def write_rows(
     output: Path | None,
     wrap: Callable[[Iterable[dict[str, Any]]], dict[str, Any]] | None = None,
     decimals: dict[str, int] | None = None,
+    floats: Sequence[str] = (),
 ) -> None:
     """Write rows as a table, CSV, JSON or Parquet.
 
     `wrap` makes the JSON object that carries the rows; `decimals` gives the digits of the columns that are
-    decimal numbers, which Parquet keeps as such.
+    decimal numbers, which Parquet keeps as such, `floats` the columns of statistics.
     """
     if form not in FORMATS:
         raise BadInput(f"--format: {form!r} is not allowed; allowed are {', '.join(FORMATS)}")
     if form == "parquet":
-        _parquet(columns, rows, output, decimals or {})
+        _parquet(columns, rows, output, decimals or {}, floats)
         return
     with _target(output) as out:
         if form == "csv":
@@ -72,11 +73,17 @@ def _table(columns: Sequence[str], rows: Iterable[dict[str, Any]], out: TextIO) 
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, float):
+        return f"{value:.10g}"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _parquet(
-    columns: Sequence[str], rows: Iterable[dict[str, Any]], output: Path | None, decimals: dict[str, int]
+    columns: Sequence[str],
+    rows: Iterable[dict[str, Any]],
+    output: Path | None,
+    decimals: dict[str, int],
+    floats: Sequence[str],
 ) -> None:
     import polars
 
@@ -86,7 +93,7 @@ def _parquet(
     for row in rows:
         for column in columns:
             values[column].append(row[column])
-    frame = polars.DataFrame(values).with_columns(
+    frame = polars.DataFrame(values, schema_overrides=dict.fromkeys(floats, polars.Float64)).with_columns(
         *(polars.col(column).cast(polars.Decimal(38, digits)) for column, digits in decimals.items()),
         *(
             polars.col(column).str.to_datetime(time_unit="ns", time_zone="UTC")

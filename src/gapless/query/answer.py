@@ -7,11 +7,19 @@ from gapless.model import Candle, Proof, Timeframe, Trade
 Span = tuple[int, int]
 
 
+class WarmUp(Struct, frozen=True):
+    """How many bars before the rows their indicators need, and how many of them are held without a break."""
+
+    needed: int
+    held: int
+
+
 class CandleAnswer(Struct, kw_only=True):
     """Candles of one instrument and timeframe, ascending, and what is known of them.
 
     `proof` is the worst of the rows, `revision` the sum of theirs, so that it grows with every change;
     `sources` names the evidence; `missing` lists [start, end) of what was asked for and is not held, ns UTC.
+    `indicators` has a value a row for each column, None where it is not complete.
     """
 
     instrument: str
@@ -22,6 +30,8 @@ class CandleAnswer(Struct, kw_only=True):
     sources: list[str]
     missing: list[Span]
     elapsed_ms: float
+    indicators: dict[str, list[float | int | None]] = {}
+    warm_up: WarmUp | None = None
 
     @property
     def proof(self) -> Proof:

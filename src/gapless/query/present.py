@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from gapless.model import SIDE_NAMES, Candle, Instrument, Trade
 from gapless.model.number import plain
 from gapless.model.times import in_epoch, iso
@@ -16,10 +18,18 @@ TRADE_COLUMNS = ("seq", "time", "price", "size", "side", "fills", "first_fill")
 
 
 def candle_rows(answer: CandleAnswer, *, epoch: str | None = None) -> Iterator[dict[str, Any]]:
-    """Write candles as rows of `CANDLE_COLUMNS`; values are None where nothing is held."""
+    """Write candles as rows of `candle_columns`; values are None where nothing is held."""
     p, s = answer.price_digits, answer.size_digits
-    for candle in answer.rows:
-        yield candle_row(candle, p, s, epoch=epoch)
+    for i, candle in enumerate(answer.rows):
+        row = candle_row(candle, p, s, epoch=epoch)
+        for name, values in answer.indicators.items():
+            row[name] = values[i]
+        yield row
+
+
+def candle_columns(answer: CandleAnswer) -> tuple[str, ...]:
+    """Name the columns of an answer: `CANDLE_COLUMNS`, then its indicators."""
+    return (*CANDLE_COLUMNS, *answer.indicators)
 
 
 def candle_row(candle: Candle, price_digits: int, size_digits: int, *, epoch: str | None = None) -> dict[str, Any]:
@@ -83,6 +93,9 @@ def trade_row(
 def listing(answer: CandleAnswer | TradeAnswer, rows: Iterable[dict[str, Any]], *, epoch: str | None) -> dict[str, Any]:
     """Wrap rows as HTTP and `--format json` answer: with proof, revision, sources and what is missing."""
     revision = answer.revision if isinstance(answer, CandleAnswer) else 0
+    indicators: dict[str, Any] = {}
+    if isinstance(answer, CandleAnswer) and answer.warm_up:
+        indicators = {"indicators": list(answer.indicators), "warm_up": asdict(answer.warm_up)}
     return {
         "rows": list(rows),
         "proof": answer.proof.text,
@@ -90,6 +103,7 @@ def listing(answer: CandleAnswer | TradeAnswer, rows: Iterable[dict[str, Any]], 
         "sources": answer.sources,
         "missing": [[in_epoch(a, epoch), in_epoch(b, epoch)] for a, b in answer.missing],
         "elapsed_ms": round(answer.elapsed_ms, 3),
+        **indicators,
     }
 
 

@@ -1,23 +1,25 @@
 """Answers in pages: what is asked of the market, bounded, with the place where the next page begins."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any
 
 from msgspec.structs import asdict
 
-from gapless.errors import UnknownName
-from gapless.model import MINUTE, Instrument, Quote, Tape, Ticker, Timeframe, Trade
+from gapless.derive.indicators.indicator import Indicator
+from gapless.errors import BadInput, UnknownName
+from gapless.model import MINUTE, Instrument, Proof, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.model.times import in_epoch, iso
 from gapless.query.audit import audit_object, audit_tape
 from gapless.query.explain import explain
 from gapless.query.feed import gap_row
 from gapless.query.footprint import footprint_answer
+from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Basis, Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
-from gapless.serve.questions import MOST_BARS, MOST_FOOTPRINTS, MOST_GAPS, bars_at_most
+from gapless.serve.questions import MOST_BARS, MOST_FOOTPRINTS, MOST_GAPS, MOST_MINUTES, bars_at_most
 
 SOME_FOOTPRINTS = 100
 STATES = ("open", "repaired", "permanent", "expired")
@@ -48,22 +50,44 @@ def candles(
     basis: Basis,
     live: bool,
     epoch: str | None,
+    indicators: Sequence[str] = (),
+    least: Proof = Proof.DISPUTED,
 ) -> dict[str, Any]:
-    """Answer candles; `next` is the start of the next page where a range has more bars than one answer holds."""
+    """Answer candles; `next` is the start of the next page where a range has more bars than one answer holds.
+
+    Every value of the indicators rests on bars that are proven at least as well as `least`.
+    """
     instrument = market.instrument(name)
+    asked = indicators_asked(indicators, timeframe)
+    _bounded(market, instrument, timeframe, asked)
     most = bars_at_most(timeframe, MOST_BARS)
     after = _cut(market, instrument, timeframe, start, end, most=most)
-    answer = market.candles(
+    answer = candles_with(
+        market,
         instrument,
         timeframe,
+        asked,
         start=start,
         end=end if after is None else after,
         last=(last or most) if start is None else None,
         basis=basis,
         live=live and after is None,
+        least=least,
     )
     body = listing(answer, candle_rows(answer, epoch=epoch), epoch=epoch)
     return body | {"next": None if after is None else in_epoch(after, epoch)}
+
+
+def _bounded(market: Market, instrument: Instrument, timeframe: Timeframe, indicators: Sequence[Indicator]) -> None:
+    """Refuse indicators that would read too much of what is held."""
+    oldest, newest = market.reader.oldest_candle(instrument.id), market.reader.newest_candle(instrument.id)
+    held = (newest.start - oldest.start) // MINUTE if oldest and newest else 0
+    for indicator in indicators:
+        minutes = (indicator.bars or 1) * timeframe.minutes
+        if min(minutes, held) > MOST_MINUTES:
+            raise BadInput(
+                f"with: {indicator.text} on {timeframe} reads {minutes:,} minutes; one answer reads {MOST_MINUTES:,}"
+            )
 
 
 def footprints(

@@ -3,7 +3,7 @@
 import time
 
 from gapless.errors import BadInput
-from gapless.model import Grid, Timeframe, parse_time, parse_timeframe
+from gapless.model import Grid, Proof, Timeframe, parse_time, parse_timeframe
 from gapless.query.market import Basis
 
 MOST_BARS = 5_000
@@ -24,6 +24,13 @@ def basis_of(text: str) -> Basis:
     """Read `basis`."""
     one_of(text, "basis", ("venue", "tape"))
     return "tape" if text == "tape" else "venue"
+
+
+def proof_of(text: str, name: str) -> Proof:
+    """Read a proof that is better than partial."""
+    allowed = tuple(proof.text for proof in Proof if proof > Proof.PARTIAL)
+    one_of(text, name, allowed)
+    return Proof[text.upper()]
 
 
 def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:

@@ -23,6 +23,7 @@ from gapless.serve.questions import (
     bars_asked,
     basis_of,
     one_of,
+    proof_of,
     span_of,
     timeframe_of,
 )
@@ -36,6 +37,11 @@ End = Annotated[str | None, Parameter(description="End of the range, exclusive."
 Last = Annotated[int | None, Parameter(description="The last N closed bars.", ge=1)]
 Live = Annotated[bool, Parameter(description="Add the forming bar.")]
 Epoch = Annotated[str | None, Parameter(description="Write times as epochs in ms, us or ns instead of ISO 8601.")]
+With = Annotated[
+    list[str] | None,
+    QueryParameter(name="with", description="Indicators as columns: sma:200, ichimoku; repeated or with commas."),
+]
+WithProof = Annotated[str, Parameter(description="The least proof of every bar that an indicator rests on.")]
 EPOCHS = ("ms", "us", "ns")
 
 
@@ -77,6 +83,8 @@ async def candles(
     live: Live = False,
     grid: Annotated[str, Parameter(description="midnight or epoch.")] = "midnight",
     epoch: Epoch = None,
+    indicators: With = None,
+    with_proof: WithProof = "disputed",
 ) -> Answer:
     """List closed candles of any timeframe; a range of more than 5,000 names its `next` start."""
     frame = timeframe_of(timeframe, grid)
@@ -84,8 +92,9 @@ async def candles(
     begin, until = span_of(start, end)
     count = bars_asked(frame, last, most=MOST_BARS, start=start, end=end)
     return await _faces(state).ask(
-        pages.candles, id, frame, start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch
-    )
+        pages.candles, id, frame, start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch,
+        indicators=indicators or (), least=proof_of(with_proof, "with_proof"),
+    )  # fmt: skip
 
 
 @get("/api/v1/trades", tags=["market"])
