@@ -4,11 +4,12 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from itertools import groupby
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -16,16 +17,20 @@ from gapless.adapters import open_store, store_url
 from gapless.budget.priority import Priority
 from gapless.budget.state import Ceiling
 from gapless.collect.backfill import BackfillPlan, Planner, Work
+from gapless.collect.demand import Demand, Fetch, Supply, answered
 from gapless.collect.fetching import Fetched, Fetching, stay
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import VenueSettings, ceiling_of
 from gapless.collect.sources import Sources
 from gapless.config import load
 from gapless.engine import by_venue
-from gapless.model import Instrument, TapeKind, iso
+from gapless.model import Instrument, TapeKind, Timeframe, iso
 from gapless.model.instrument import squeeze
+from gapless.model.times import parse_duration
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
+from gapless.query.lacking import lacking, span_asked
+from gapless.query.market import Market
 from gapless.query.resolve import resolve
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.sqlite import SqliteStore, sqlite_path
@@ -114,6 +119,41 @@ async def _at(market: _Market, ids: list[str], asked: Asked) -> dict[str, object
     bars = sum(work.missing for work in planned.work if work.kind == "bars")
     missing = bars - came.minutes + came.missing if not asked.plan_only else wanted
     return _told(market.venue.name, planned, came, missing=missing, weight=market.rest.spent.weight)
+
+
+async def fetch_missing(
+    text: str, timeframe: Timeframe, *, start: int | None, end: int | None, last: int | None, trades: bool,
+    url: str | None, sets: list[str],
+) -> Fetch:  # fmt: skip
+    """Fetch into a store what a question about bars (or `trades` in them) misses, as a running gapless would."""
+    settings = load(sets=sets, venues=VENUES)
+    ((name, ids),) = by_venue([text]).items()
+    asked = Asked(ids=ids, start=0, end=0, trades=trades, plan_only=False, yes=False, json=False)
+    async with AsyncExitStack() as stack:
+        http = AiohttpRest()
+        stack.push_async_callback(http.close)
+        market = _market(name, settings.venue(name), url, asked, http, stack)
+        (instrument,) = await _instruments(market.store, market.venue, market.rest, market.hosts, ids, asked)
+        answers = Market(market.store)
+        span = span_asked(answers, instrument, timeframe, start, end, last)
+        if span is None or not (spans := lacking(answers, instrument, span, trades=trades)):
+            return Fetch(state="held")
+        now = time.time_ns() if market.rest.banned_for(market.hosts.rest) else await _venue_time(market)
+        within = parse_duration(settings.collect.fetch_at_most)
+        opened = lambda: nullcontext(market.store)  # noqa: E731
+        demand = await stack.enter_async_context(Demand([_supply(market, now)], opened, at_most=within))
+        with shown(disabled=False) as progress:
+            told = await demand.fetch(instrument, spans, trades=trades, wait=None, progress=progress)
+        told = answered(told, lacking=bool(lacking(answers, instrument, span, trades=trades, closed=True)))
+        return replace(told, requests=market.rest.spent.requests, weight=market.rest.spent.weight)
+
+
+def _supply(market: _Market, now: int) -> Supply:
+    own = market.own
+    return Supply(
+        venue=market.venue, hosts=market.hosts, rest=market.rest, http=market.http, clock=SystemClock(),
+        ceiling=market.ceiling, kind=TRADES[own.trades_stream], archive=own.archive, now=lambda: now,
+    )  # fmt: skip
 
 
 def _plan(market: _Market, instruments: list[Instrument], asked: Asked, now: int) -> BackfillPlan:
@@ -293,9 +333,9 @@ def shown(*, disabled: bool) -> Iterator[Callable[[float, float], None]]:
     if not sys.stderr.isatty():
         yield _Lines()
         return
-    columns = (TextColumn("backfill"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("fetching"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("backfill", total=None)
+        task = bar.add_task("fetching", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -311,4 +351,4 @@ class _Lines:
             return
         self._told = now
         left = (now - self._began) * (total - done) / done
-        print(f"backfill: {done / total:.0%}, about {left:,.0f} s left", file=sys.stderr)
+        print(f"fetching: {done / total:.0%}, about {left:,.0f} s left", file=sys.stderr)

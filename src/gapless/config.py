@@ -69,6 +69,7 @@ EXPLAINED = {
     "collect.tickers": "24 h tickers",
     "collect.quotes": "best bid and ask",
     "collect.books": "ids whose full order book is kept",
+    "collect.fetch_at_most": "a question that misses more than can be fetched in this time is refused the fetch",
     "serve.listen": "addresses of the HTTP API; empty serves nothing",
     "serve.token": "required before anything but loopback is bound",
     "serve.cors_origins": "origins whose pages may call the API",
@@ -189,6 +190,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
     for key, text in (
         ("collect.history", settings.collect.history),
         ("collect.resume_within", settings.collect.resume_within),
+        ("collect.fetch_at_most", settings.collect.fetch_at_most),
     ):
         try:
             parse_duration(text)

@@ -212,7 +212,8 @@ class Engine:
 
         faces = Faces(self, self._another_reader(), self._another_reader())
         app = create_app(faces, self.settings.serve)
-        await serve(app, self.settings.serve.listen, ready=lambda urls: self.note("serving", ", ".join(urls)))
+        async with faces.demand:
+            await serve(app, self.settings.serve.listen, ready=lambda urls: self.note("serving", ", ".join(urls)))
 
     def _another_reader(self) -> SqliteStore:
         """Open a connection of its own for a thread that reads; a store in memory has only the one."""

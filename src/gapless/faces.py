@@ -1,10 +1,14 @@
 """What the serving side sees of an engine."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from gapless.model import Quote, Ticker, Trade
-from gapless.ports import TapeReader
+from gapless.adapters import open_store
+from gapless.collect.demand import Demand, Fetch
+from gapless.model import Instrument, Quote, Ticker, Trade
+from gapless.model.times import parse_duration
+from gapless.ports import TapeReader, TapeStore
 from gapless.query.market import Market
 
 if TYPE_CHECKING:
@@ -19,6 +23,19 @@ class Faces:
         self.reader = reader
         self.registry = engine.status.registry
         self._engine = engine
+        within = parse_duration(engine.settings.collect.fetch_at_most)
+        self.demand = Demand([one.supply() for one in engine.collectors], self._opened, at_most=within)
+
+    def _opened(self) -> AbstractContextManager[TapeStore]:
+        """Open a connection of its own for a fetch; a store in memory has only the one."""
+        store = self._engine.store
+        if store.path == ":memory:":
+            return nullcontext(store)
+        return closing(open_store(store.path, environment=store.environment()))
+
+    async def fetch(self, instrument: Instrument, spans: list[tuple[int, int]], *, trades: bool, wait: float) -> Fetch:
+        """Fetch what is not held of some times."""
+        return await self.demand.fetch(instrument, spans, trades=trades, wait=wait)
 
     def status(self) -> dict[str, Any]:
         """Say everything."""

@@ -80,6 +80,7 @@ class MarketReader:
         basis: Basis = "venue",
         grid: Grid = "midnight",
         indicators: Sequence[str] = (),
+        fetch: bool = False,
     ) -> Rows[Candle]:
         """Give closed bars of any timeframe: the last N, those of [start, end), or all; with `forming` the open one.
 
@@ -87,12 +88,13 @@ class MarketReader:
         `skip` leaves it out, `raise` raises `Incomplete`. `basis="tape"` gives our fold instead of the venue's bar.
         `indicators` such as `["sma:200", "ichimoku"]` add columns, and `row.indicators["sma_200"]`; a value that rests
         on a bar that is not complete, or proven worse than `min_proof`, is None.
+        With `fetch` a running gapless first fetches what is not held; `.fetch` of the answer says what became of it.
         """
         if on_gap not in ("keep", "raise", "skip"):
             raise BadInput(f"on_gap: {on_gap!r} is not allowed; allowed are keep, raise, skip")
         frame = parse_timeframe(timeframe, grid)
         least = _proof(min_proof)
-        asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid}
+        asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
         if indicators:
             asked |= {"with": list(indicators), "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
         answer = self._source.ask("candles", {"id": id, "timeframe": timeframe, **asked})
@@ -123,11 +125,20 @@ class MarketReader:
         answer = self._source.ask("trades", {"id": id, "received": True, **_range(None, start, end)})
         return _rows(msgspec.convert(answer["rows"], list[Trade]), TRADES, answer, _spans(answer))
 
-    def footprint(self, id: str, timeframe: str, start: Moment, *, ticks_per_row: int | None = None) -> Footprint:
-        """Give the footprint of the bar that contains `start`, the forming one included."""
+    def footprint(
+        self, id: str, timeframe: str, start: Moment, *, ticks_per_row: int | None = None, fetch: bool = False
+    ) -> Footprint:
+        """Give the footprint of the bar that contains `start`, the forming one included; `fetch` as with candles."""
         frame = parse_timeframe(timeframe)
         begin = frame.start_of(_ns(start))
-        asked = {"id": id, "timeframe": timeframe, "ticks_per_row": ticks_per_row, "live": True, "single": True}
+        asked = {
+            "id": id,
+            "timeframe": timeframe,
+            "ticks_per_row": ticks_per_row,
+            "live": True,
+            "single": True,
+            "fetch": fetch,
+        }
         answer = self._source.ask("footprint", asked | {"start": begin, "end": frame.end_of(begin)})
         if not answer["rows"]:
             raise Incomplete(f"nothing is held of {id} {timeframe} {iso(begin)}")
@@ -143,9 +154,10 @@ class MarketReader:
         end: Moment | None = None,
         forming: bool = False,
         ticks_per_row: int | None = None,
+        fetch: bool = False,
     ) -> Rows[Footprint]:
         """Give the footprints of many bars, rows of one height; a bar that fails carries its `error`."""
-        asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row}
+        asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
         answer = self._source.ask("footprint", {"id": id, "timeframe": timeframe, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, _spans(answer))
 
@@ -248,5 +260,5 @@ def _rows(
 ) -> Rows[T]:
     return Rows(
         rows, layout, proof=answer["proof"], revision=answer["revision"], sources=answer["sources"], missing=missing,
-        elapsed_ms=answer["elapsed_ms"],
+        elapsed_ms=answer["elapsed_ms"], fetch=answer.get("fetch"),
     )  # fmt: skip

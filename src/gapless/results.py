@@ -306,12 +306,13 @@ class Rows(Sequence[R], Generic[R]):
     """An answer: its rows in order, and what is known of them.
 
     `proof` is the worst of the rows, `revision` grows with every change of them, `sources` names the evidence,
-    `missing` lists [start, end) of what was asked for and is not held, `elapsed_ms` is how long it took.
+    `missing` lists [start, end) of what was asked for and is not held, `elapsed_ms` is how long it took,
+    `fetch` what a running gapless did to get what it did not hold (None: a store was read).
     """
 
     def __init__(
         self, rows: Sequence[R], layout: Layout, *, proof: str | None, revision: int, sources: Sequence[str],
-        missing: Sequence[Span], elapsed_ms: float,
+        missing: Sequence[Span], elapsed_ms: float, fetch: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self._rows = tuple(rows)
         self._layout = layout
@@ -320,6 +321,7 @@ class Rows(Sequence[R], Generic[R]):
         self.sources = tuple(sources)
         self.missing = tuple(missing)
         self.elapsed_ms = elapsed_ms
+        self.fetch = fetch
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -78,6 +78,11 @@ class StoredSource:
                 f"{what}: newest values are kept by a running `gapless run`, not by a store; "
                 "open the market at its address, as in gapless.open('http://127.0.0.1:8787')"
             )
+        if parameters.get("fetch"):
+            raise BadInput(
+                "fetch: a store fetches nothing; open the market at the address of a running `gapless run`, "
+                "or use --fetch on the command line"
+            )
         with self._snapshot():
             return answer(parameters)
 
@@ -148,6 +153,8 @@ class ServedSource:
         asked = {name: value for name, value in parameters.items() if value is not None and name != "single"}
         if what in ("candles", "trades", "footprint") and not asked.keys() & {"start", "last"}:
             asked["start"] = 0
+        if "fetch" in asked:
+            asked["fetch"] = "missing" if asked["fetch"] else "none"
         answer = self._get(what, asked)
         while answer.get("next") is not None:
             onwards = {"first": answer["next"]} if what == "trades" else {"start": answer["next"]}
@@ -181,7 +188,12 @@ def _continued(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         "revision": before["revision"] + after["revision"],
         "proof": min(known, default=Proof.MISSING).text,
         "elapsed_ms": before["elapsed_ms"] + after["elapsed_ms"],
+        "fetch": max(before.get("fetch"), after.get("fetch"), key=_troubled),
     }
+
+
+def _troubled(fetch: dict[str, Any] | None) -> int:
+    return ("held", "fetched", "partial", "refused").index(fetch["state"]) if fetch else -1
 
 
 def _word(name: str, value: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from gapless.model import Quote, Ticker
+from gapless.collect.demand import Fetch
+from gapless.model import Instrument, Quote, Ticker
 from gapless.query.market import Market
 from gapless.serve import ServeSettings, create_app, serve
 from gapless.store.sqlite import SqliteStore
@@ -36,6 +37,9 @@ class System:
 
     def book(self, instrument: str, depth: int) -> dict[str, Any] | None:
         return {"id": instrument, "bids": [["1.01", "3.000"]][:depth], "asks": [["1.02", "4.000"]][:depth]}
+
+    async def fetch(self, instrument: Instrument, spans: Any, *, trades: bool, wait: float) -> Fetch:
+        return Fetch(state="refused", reason=f"{instrument.venue} is not collected by this run")
 
     async def wait_for_commit(self, known: int) -> int:
         await asyncio.Event().wait()

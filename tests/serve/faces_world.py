@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from gapless.collect.demand import Fetch
 from gapless.derive.settle import Commit, Vouched, settle
 from gapless.model import MINUTE, Bar, Evidence, Gap, Instrument, Quote, Tape, Ticker, Trade
 from gapless.query.market import Market
@@ -105,6 +106,9 @@ class World:
     def committed(self) -> None:
         """Say that somebody has committed."""
         self._committed.set()
+
+    async def fetch(self, instrument: Instrument, spans: Any, *, trades: bool, wait: float) -> Fetch:
+        return Fetch(state="refused", reason=f"{instrument.venue} is not collected by this run")
 
     async def wait_for_commit(self, known: int) -> int:
         while (newest := self.reader.log_span()[1]) <= known:

@@ -26,6 +26,8 @@ _MARGIN = SECOND // 4  # after a block; clocks differ, and a venue may count the
 _LOOK_AGAIN = 100 * MS  # while somebody's probe is out
 _WORST = 30 * SECOND  # no pause after failures is longer
 
+_BANNED = "banned (HTTP 418)"
+
 Phase = Literal["closed", "open", "half-open"]
 
 
@@ -98,7 +100,12 @@ def refused(state: HostState, probe: int, now: int, *, wait: int | None, venue_n
 
 def banned(state: HostState, now: int, wait: int) -> HostState:
     """Take note of a 418: nothing leaves before it ends."""
-    return blocked(state, now + wait + _MARGIN, "banned (HTTP 418)")
+    return blocked(state, now + wait + _MARGIN, _BANNED)
+
+
+def ban(state: HostState, now: int) -> int:
+    """Give for how many ns a ban lasts still, 0 where there is none."""
+    return max(state.blocked_until - now, 0) if state.reason == _BANNED else 0
 
 
 def blocked(state: HostState, until: int, reason: str) -> HostState:

@@ -13,7 +13,7 @@ class Priority(IntEnum):
     BARS = 2
     """Holes of bars since the first live one, and snapshots of books."""
     HISTORY = 3
-    """What lies before the first live id."""
+    """What lies before the first live id, and what a question waits for."""
     BACKFILL = 4
     """What somebody asked for by hand."""
 

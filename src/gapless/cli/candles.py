@@ -8,9 +8,11 @@ import typer
 from gapless.cli.options import (
     End,
     Epoch,
+    Fetches,
     Format,
     InEnvironment,
     Output,
+    Sets,
     Start,
     Store,
     With,
@@ -33,6 +35,8 @@ def candles(
     live: Annotated[bool, typer.Option("--live", help="Add the forming bar.")] = False,
     indicators: With = None,
     grid: Annotated[str, typer.Option("--grid", help="midnight or epoch.")] = "midnight",
+    fetch: Fetches = False,
+    sets: Sets = None,
     store: Store = None,
     format: Format = "table",
     epoch: Epoch = None,
@@ -41,6 +45,7 @@ def candles(
 ) -> int:
     """Print candles; a missing minute is a row with empty values and proof `missing` (exit status 1)."""
     from gapless.adapters import open_store
+    from gapless.cli.fetching import fetched
     from gapless.cli.output import write_rows
     from gapless.errors import BadInput
     from gapless.model import Proof, iso, parse_timeframe
@@ -56,6 +61,9 @@ def candles(
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
     columns = indicators_asked(indicators or (), frame)
+    told = fetched(
+        fetch, instrument, frame, start=begin, end=until, last=last, trades=False, url=store, sets=list(sets or ())
+    )
     market = Market(open_store(store, environment=environment(env), readonly=True))
     answer = candles_with(
         market,
@@ -73,7 +81,7 @@ def candles(
         candle_rows(answer, epoch=epoch),
         form=format,
         output=output,
-        wrap=lambda rows: listing(answer, rows, epoch=epoch),
+        wrap=lambda rows: listing(answer, rows, epoch=epoch) | told,
         decimals=candle_decimals(answer.price_digits, answer.size_digits),
         floats=tuple(answer.indicators),
     )

@@ -4,7 +4,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gapless.cli.options import AsJson, End, Epoch, InEnvironment, Start, Store, environment, moment, one_of, ordered
+from gapless.cli.options import (
+    AsJson,
+    End,
+    Epoch,
+    Fetches,
+    InEnvironment,
+    Sets,
+    Start,
+    Store,
+    environment,
+    moment,
+    one_of,
+    ordered,
+)
 
 if TYPE_CHECKING:
     from gapless.model import Instrument, Timeframe
@@ -24,6 +37,8 @@ def footprint(
     ticks_per_row: Annotated[
         int | None, typer.Option("--ticks-per-row", min=1, help="Height of a row. Default: fits a typical bar.")
     ] = None,
+    fetch: Fetches = False,
+    sets: Sets = None,
     store: Store = None,
     json: AsJson = False,
     epoch: Epoch = None,
@@ -36,6 +51,7 @@ def footprint(
     import msgspec
 
     from gapless.adapters import open_store
+    from gapless.cli.fetching import fetched
     from gapless.errors import BadInput
     from gapless.model import parse_timeframe
     from gapless.query import footprint as query
@@ -51,22 +67,27 @@ def footprint(
     if second is not None and (start or end or last or live):
         raise BadInput("START names one bar; for many leave it out and give --start and --end, or --last")
     at = None if second is None else moment(first, "START")
+    count = last or (None if start else 1)
+    told = fetched(
+        fetch, instrument, frame, trades=True, url=store, sets=list(sets or ()),
+        start=begin if at is None else frame.start_of(at),
+        end=until if at is None else frame.end_of(frame.start_of(at)), last=count if at is None else None,
+    )  # fmt: skip
     market = Market(open_store(store, environment=environment(env), readonly=True))
     found = market.instrument(instrument)
     if at is not None:
         bar = query.footprint(market, found, frame, at, ticks_per_row=ticks_per_row)
         if json:
-            print(msgspec.json.encode(footprint_object(bar, found, timeframe=frame, epoch=epoch)).decode())
+            print(msgspec.json.encode(footprint_object(bar, found, timeframe=frame, epoch=epoch) | told).decode())
         else:
             print(drawn(bar, found, timeframe=frame))
         return _status(bar)
-    count = last if last or start or end or live else 1
     if json:
         answer = query.footprint_answer(
             market, found, frame, start=begin, end=until, last=count, live=live, ticks_per_row=ticks_per_row,
             epoch=epoch,
         )  # fmt: skip
-        print(msgspec.json.encode(answer).decode())
+        print(msgspec.json.encode(answer | told).decode())
         return 1 if answer["missing"] or answer["failed"] or not answer["rows"] else 0
     bars, missing = query.footprints(
         market, found, frame, start=begin, end=until, last=count, live=live, ticks_per_row=ticks_per_row

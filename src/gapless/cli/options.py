@@ -58,3 +58,6 @@ def ordered(start: int | None, end: int | None) -> None:
 
 
 Sets = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: key=value.", metavar="KEY=VALUE")]
+Fetches = Annotated[
+    bool, typer.Option("--fetch", help="Fetch first, within the budget, what of it is not held; needs VENUE:SYMBOL.")
+]

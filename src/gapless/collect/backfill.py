@@ -91,26 +91,32 @@ class Planner:
     """Plans for one venue; `now` is the venue's time as far as it is known, `archive` whether its files are used."""
 
     def __init__(
-        self, store: TapeStore, venue: Venue, hosts: Hosts, ceiling: Ceiling, *, now: int, archive: bool = True
-    ) -> None:
+        self, store: TapeStore, venue: Venue, hosts: Hosts, ceiling: Ceiling, *,
+        now: int, archive: bool = True, priority: Priority = Priority.BACKFILL,
+    ) -> None:  # fmt: skip
         self._store = store
         self._venue = venue
         self._hosts = hosts
         self._now = now
         self._archive = archive
-        self._minute = max(part(ceiling.weight_per_minute - ceiling.reserve, Priority.BACKFILL), 1)
-        self._hour = part(ceiling.requests_per_hour, Priority.BACKFILL)
+        self._minute = max(part(ceiling.weight_per_minute - ceiling.reserve, priority), 1)
+        self._hour = part(ceiling.requests_per_hour, priority)
         each = max(_REST, ceiling.min_interval_ms * MS, HOUR // self._hour if self._hour else 0)
         self._routes = Routes({"rest": each, "archive": _ARCHIVE}, weight_per_minute=self._minute)
 
     def plan(self, instruments: list[Instrument], start: int, end: int, kinds: list[TapeKind]) -> BackfillPlan:
         """Plan what of [start, end), ns UTC, is not held; the store need not know the instruments yet."""
+        return self._priced([self._work(one, kind, start, end) for one in instruments for kind in kinds])
+
+    def plan_parts(self, instrument: Instrument, spans: list[Range], kind: TapeKind) -> BackfillPlan:
+        """Plan what of several spans of time is not held of one tape."""
+        return self._priced([self._work(instrument, kind, *span) for span in spans])
+
+    def _work(self, instrument: Instrument, kind: TapeKind, start: int, end: int) -> Work:
         first, stop = start // MINUTE, -(-end // MINUTE)
-        work = [
-            (self._bars if kind == "bars" else self._trades)(instrument, kind, first, stop)
-            for instrument in instruments
-            for kind in kinds
-        ]
+        return (self._bars if kind == "bars" else self._trades)(instrument, kind, first, stop)
+
+    def _priced(self, work: list[Work]) -> BackfillPlan:
         requests, weight = sum(one.requests for one in work), sum(one.weight for one in work)
         files = sum(share.files for one in work for share in one.shares)
         seconds = self._seconds(requests, weight, files)

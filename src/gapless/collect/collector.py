@@ -11,6 +11,7 @@ from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.connects import Connects
+from gapless.collect.demand import Supply
 from gapless.collect.line import Line, load_line
 from gapless.collect.listings import Listings
 from gapless.collect.pending import Pending
@@ -31,6 +32,7 @@ from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
 
 _TICK = SECOND // 10
+_NEVER = 2**62
 _TRIES = 4  # at a venue that does not answer while its instruments are not known
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
 _AT_ONCE = 32  # rotations under way at a time
@@ -275,6 +277,27 @@ class Collector:
             for track in line.tracks
             for hole in track.holes()
         ]
+
+    def supply(self) -> Supply:
+        """Give what questions may fetch with: the same client, so that everything goes through one budget."""
+        return Supply(
+            venue=self.venue, hosts=self.hosts, rest=self.rest, http=self._outside.http, clock=self._clock,
+            ceiling=ceiling_of(self._settings, self.venue.limits), kind=_TRADES[self._settings.trades_stream],
+            archive=self._settings.archive, now=lambda: self.pipeline.clock.now(self._clock.monotonic()),
+            own=self._looked_after,
+        )  # fmt: skip
+
+    def _looked_after(self, name: str, trades: bool) -> list[Range]:
+        """List the times, ns UTC, of which repair asks by itself for what is missing."""
+        line = self.pipeline.lines.get(name)
+        track = (line.trades if trades else line.bars) if line else None
+        if track is None or track.begins is None:
+            return []
+        if not trades:
+            return [(first * MINUTE, (last + 1) * MINUTE) for first, last in track.holes()]
+        first = self._outside.reader.trade_after(track.tape.id, track.begins - 1)
+        begins = first.time if first else self.pipeline.clock.now(self._clock.monotonic())
+        return [(begins - begins % MINUTE + MINUTE, _NEVER)]  # the minute that it begins in has a part before
 
     async def run(self) -> None:
         """Collect for ever."""

@@ -1,5 +1,6 @@
 """Fetches what a backfill planned: part by part, committed as it comes, never what is held."""
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -52,11 +53,16 @@ def stay(store: TapeStore, work: Work) -> None:
 
 
 class Fetching:
-    """Spends a plan. `now` is the venue's time, ns UTC."""
+    """Spends a plan. `now` is the venue's time, ns UTC. Commits run in a thread, so that nobody waits for them.
+
+    With `neighbours` the trade before and the one after each time are fetched too, where ids are consecutive: they
+    prove its first and last minute whole, and REST's bars name no ids.
+    """
 
     def __init__(
-        self, store: TapeStore, venue: Venue, sources: Sources, clock: Clock, *, now: int, progress: Progress
-    ) -> None:
+        self, store: TapeStore, venue: Venue, sources: Sources, clock: Clock, *,
+        now: int, progress: Progress, priority: Priority = Priority.BACKFILL, neighbours: bool = False,
+    ) -> None:  # fmt: skip
         self.done = Fetched()
         self._store = store
         self._venue = venue
@@ -64,6 +70,8 @@ class Fetching:
         self._clock = clock
         self._now = now
         self._progress = progress
+        self._priority = priority
+        self._neighbours = neighbours
         self._passed = 0.0
         self._total = 0.0
 
@@ -72,7 +80,7 @@ class Fetching:
         self._total = sum(share.seconds for work in planned.work for share in work.shares)
         for work in planned.work:
             tape = self._store.open_tape(work.instrument, work.kind)
-            stay(self._store, work)
+            await asyncio.to_thread(stay, self._store, work)
             for share in work.shares:
                 try:
                     await (self._bars(tape, share) if work.kind == "bars" else self._trades(tape, share))
@@ -96,8 +104,13 @@ class Fetching:
             primary={tape.instrument: primary} if primary else {},
         )
 
-    def _write(self, commit: Commit) -> None:
-        self._store.commit(partial(settle, commit=commit))
+    async def _write(self, commit: Commit) -> None:
+        writing = asyncio.ensure_future(asyncio.to_thread(self._store.commit, partial(settle, commit=commit)))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})  # whoever cancels us closes the store next
+            raise
 
     # Bars
 
@@ -120,7 +133,7 @@ class Fetching:
                 commit.bars = [(tape.instrument, run)]
                 commit.vouched = [Vouched(tape, *ids, evidence)]
                 commit.wanted = [(tape, *ids)]
-                self._write(commit)
+                await self._write(commit)
             self.done.minutes += len(bars)
             self._count(source, len(bars))
 
@@ -130,7 +143,7 @@ class Fetching:
         for first, last in share.ids or ():
             for at in range(first, last + 1, size):
                 end = min(at + size - 1, last)
-                ask = partial(self._sources.rest_bars, tape, at * MINUTE, (end + 1) * MINUTE, Priority.BACKFILL)
+                ask = partial(self._sources.rest_bars, tape, at * MINUTE, (end + 1) * MINUTE, self._priority)
                 found.append(await self._surely(ask))
         return found
 
@@ -168,17 +181,17 @@ class Fetching:
         rows = await self._sources.day_of_trades(tape, day)
         inside = [index for index, row in enumerate(rows) if share.start <= row.time < share.end]
         if not inside:
-            self._whole(tape, share, (0, -1))
+            await self._whole(tape, share, (0, -1))
             return
         rows = rows[inside[0] : inside[-1] + 1]
         vouched = runs(rows) if self._sources.strict(tape) else [(rows[0].seq, rows[-1].seq)]
         for ids in vouched:
-            self._keep(tape, rows, ids, Evidence.ARCHIVE)
-        self._close(tape, rows[0], rows[-1])
+            await self._keep(tape, rows, ids, Evidence.ARCHIVE)
+        await self._close(tape, rows[0], rows[-1])
         if len(vouched) == 1:
-            self._whole(tape, share, vouched[0])
+            await self._whole(tape, share, vouched[0])
 
-    def _whole(self, tape: Tape, share: Share, ids: Range) -> None:
+    async def _whole(self, tape: Tape, share: Share, ids: Range) -> None:
         """Remember that these are all the ids of a time: rows alone do not tell that none lies before or after."""
         told: dict[str, object] = {
             "start": share.start,
@@ -188,9 +201,9 @@ class Fetching:
         }
         commit = self._commit(tape)
         commit.events = [(BACKFILLED, tape.name, told, self._clock.wall())]
-        self._write(commit)
+        await self._write(commit)
 
-    def _keep(self, tape: Tape, rows: list[Trade], ids: Range, evidence: Evidence) -> None:
+    async def _keep(self, tape: Tape, rows: list[Trade], ids: Range, evidence: Evidence) -> None:
         """Commit what is not held of a range that rows vouch for."""
         spans = self._store.spans(tape.id, *ids)
         for first, last in without(ids, spans):
@@ -204,24 +217,27 @@ class Fetching:
                 commit.trades = [(tape, chunk)] if chunk else []
                 commit.vouched = [Vouched(tape, begin, until, evidence)]
                 commit.wanted = commit.kept = [(tape, begin, until)]
-                self._write(commit)
+                await self._write(commit)
                 begin = until + 1
             self.done.trades += len(missing)
             self._count("archive" if evidence is Evidence.ARCHIVE else "rest", len(missing))
         commit = self._commit(tape)
         commit.wanted = commit.kept = [(tape, *ids)]
-        self._write(commit)
+        await self._write(commit)
 
-    def _close(self, tape: Tape, *ends: Trade) -> None:
+    async def _close(self, tape: Tape, *ends: Trade) -> None:
         """Close the minutes at the ends, which nothing later completes."""
         commit = self._commit(tape)
         starts = sorted({row.time - row.time % MINUTE for row in ends})
         commit.due = [(tape.instrument, start) for start in starts if start + 2 * MINUTE <= self._now]
-        self._write(commit)
+        await self._write(commit)
 
     async def _rest_trades(self, tape: Tape, share: Share) -> None:
         """Page by id from the first trade of a time to its last, over what is held."""
         first = cursor = await self._first(tape, share)
+        beside = self._neighbours and self._sources.strict(tape)
+        if cursor and beside:
+            cursor -= 1
         ends: list[Trade] = []
         last = -1
         while cursor is not None:
@@ -232,21 +248,24 @@ class Fetching:
                 break
             ask = self._ask(tape, cursor, min(until, cursor + self._venue.limits.page_trades - 1))
             rows = (await self._surely(partial(self._page, ask))).trades
-            mine = [row for row in rows if row.seq >= cursor and row.time < share.end]
+            inside = [row for row in rows if row.seq >= cursor and row.time < share.end]
+            beyond = rows[-1].time >= share.end
+            mine = inside + [row for row in rows if row.seq >= cursor and row.time >= share.end][: int(beside)]
             if not mine:
                 break
-            self._keep(tape, mine, (cursor, mine[-1].seq), Evidence.REST)
+            await self._keep(tape, mine, (cursor, mine[-1].seq), Evidence.REST)
             ends, last = [ends[0] if ends else mine[0], mine[-1]], mine[-1].seq
             whole = mine[-1] is rows[-1] and len(mine) >= ask.last - ask.first + 1
-            cursor = mine[-1].seq + 1 if whole or not self._sources.strict(tape) else None
+            onwards = not beyond and (whole or not self._sources.strict(tape))
+            cursor = mine[-1].seq + 1 if onwards else None
             self._went(share, mine[-1].time)
         if ends:
-            self._close(tape, *ends)
+            await self._close(tape, *ends)
         if not share.ids:
-            self._whole(tape, share, (first or 0, last))
+            await self._whole(tape, share, (first or 0, last))
 
     async def _page(self, ask: Ask) -> Found:
-        found = await self._sources.rest_trades(ask, Priority.BACKFILL)
+        found = await self._sources.rest_trades(ask, self._priority)
         if found.lacks:
             raise Wrong(f"REST has no ids {found.lacks[0][0]} to {found.lacks[0][1]}")
         return found
@@ -260,7 +279,7 @@ class Fetching:
         """Give the first id that is missing; where the store cannot tell, the venue is asked."""
         if share.ids:
             return share.ids[0][0]
-        return await self._sources.first_trade(tape, share.start, share.end, Priority.BACKFILL)
+        return await self._sources.first_trade(tape, share.start, share.end, self._priority)
 
     def _ask(self, tape: Tape, first: int, last: int) -> Ask:
         before, after = self._store.trade_before(tape.id, first), self._store.trade_after(tape.id, last)

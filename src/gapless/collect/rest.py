@@ -36,11 +36,16 @@ class Spent(msgspec.Struct):
 
 
 class _Sending(msgspec.Struct):
-    """A request on its way; `probe` is its mark where it tries a host anew, else 0."""
+    """A request on its way; `probe` is its mark where it tries a host anew, else 0.
+
+    `account` is charged beside the client; `leaves` says that it does not wait for a ban to end.
+    """
 
     host: str
     weight: int
     priority: Priority
+    account: Spent
+    leaves: bool
     probe: int = 0
 
 
@@ -82,13 +87,18 @@ class RestClient:
         """Whether an API key is set."""
         return self._api_key is not None
 
-    async def get(self, request: Request, *, patient: bool = True, priority: Priority = Priority.TRADES) -> bytes:
+    async def get(
+        self, request: Request, *, patient: bool = True, priority: Priority = Priority.TRADES,
+        account: Spent | None = None, through_bans: bool = True,
+    ) -> bytes:  # fmt: skip
         """Send a request when the budget allows, the most important first, and give the body.
 
         Waits out throttling, bans and failures while `patient`; else raises what happened. After `give_up` failures
-        in a row of a venue that does not answer, it raises too.
+        in a row of a venue that does not answer, it raises too, and at a ban unless it goes on `through_bans`.
+        What is sent is counted in `account` too.
         """
-        sending = _Sending(urlsplit(request.url).netloc, request.weight, priority)
+        host = urlsplit(request.url).netloc
+        sending = _Sending(host, request.weight, priority, account or Spent(), not through_bans)
         place = self._gate.place(priority)
         while True:
             async with self._gate.turn(place, partial(self._ask, sending)):
@@ -96,8 +106,10 @@ class RestClient:
                     return await self._send(sending, request)
                 except (Refused, StoreError):
                     raise
-                except CouldNot:
+                except CouldNot as trouble:
                     if not patient or self._failures == self._give_up:
+                        raise
+                    if sending.leaves and isinstance(trouble, Banned):
                         raise
 
     def _ask(self, sending: _Sending) -> int:
@@ -119,6 +131,8 @@ class RestClient:
         self._budget.update(sending.host, change)
         if answer:
             self._tell(sending.host)
+            if sending.leaves and self._last and (left := circuit.ban(self._last, now)):
+                raise Banned(left)
         return answer
 
     def _tell(self, host: str) -> None:
@@ -130,8 +144,9 @@ class RestClient:
             self._note("blocked", self._venue.name, host=host, reason=state.reason, seconds=seconds)
 
     async def _send(self, sending: _Sending, request: Request) -> bytes:
-        self.spent.requests += 1
-        self.spent.weight += request.weight
+        for account in (self.spent, sending.account):
+            account.requests += 1
+            account.weight += request.weight
         self._flying += request.weight
         try:
             reply = await self._http.get(request.url, self._headers(request))
@@ -238,6 +253,10 @@ class RestClient:
         self._last = self.states().get(host, HostState())
         self._tell(host)
         return max(self._last.blocked_until - self.now(), 0)
+
+    def banned_for(self, url: str) -> int:
+        """Give for how long (ns) the host of an address has banned us, 0 where it has not."""
+        return circuit.ban(self.states().get(urlsplit(url).netloc, HostState()), self.now())
 
     def states(self) -> dict[str, HostState]:
         """Give what is known of every host."""

@@ -20,6 +20,7 @@ class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     tickers: bool = True
     quotes: bool = True
     books: list[str] = field(default_factory=list)
+    fetch_at_most: str = "60s"
 
 
 class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):

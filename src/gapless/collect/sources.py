@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from gapless.budget.priority import Priority
 from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
-from gapless.collect.rest import RestClient
+from gapless.collect.rest import RestClient, Spent
 from gapless.errors import UNREADABLE, BadNumber, CouldNot, GaplessError
 from gapless.model import DAY, MINUTE, SECOND, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
@@ -51,13 +51,18 @@ class Found(Struct):
 
 
 class Sources:
-    """REST and the archive of one venue. `now` gives the venue's time, ns UTC, 0 while it is not known."""
+    """REST and the archive of one venue. `now` gives the venue's time, ns UTC, 0 while it is not known.
+
+    `spent` is what was sent through it; unless it goes on `through_bans`, a ban is raised.
+    """
 
     def __init__(
         self, venue: Venue, hosts: Hosts, rest: RestClient, http: Http, clock: Clock, *,
-        now: Callable[[], int], archive: bool = True,
+        now: Callable[[], int], archive: bool = True, through_bans: bool = True,
     ) -> None:  # fmt: skip
         self.requests = 0
+        self.spent = Spent()
+        self._through_bans = through_bans
         self._venue = venue
         self._hosts = hosts
         self._rest = rest
@@ -69,7 +74,7 @@ class Sources:
     async def get(self, request: Request, priority: Priority) -> bytes:
         """Send a request of any kind."""
         self.requests += 1
-        return await self._rest.get(request, priority=priority)
+        return await self._rest.get(request, priority=priority, account=self.spent, through_bans=self._through_bans)
 
     def strict(self, tape: Tape) -> bool:
         """Say whether the ids of a tape are consecutive."""

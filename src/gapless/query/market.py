@@ -70,19 +70,22 @@ class Market:
         began = time.perf_counter()
         newest = self.reader.newest_candle(instrument.id)
         closed_until = newest.start + MINUTE if newest else 0
-        asked, until = _bounds(timeframe, start, end, last, closed_until)
+        asked, until = bounds(timeframe, start, end, last, closed_until)
         begin = max(asked, timeframe.start_of(oldest)) if (oldest := self._oldest(instrument.id)) is not None else until
         minutes = self._minutes(instrument.id, begin, until, basis)
         rows = list(fold(minutes, timeframe))
+        sources = self._sources(instrument.id, begin, until)
         if live and (start is None or start <= timeframe.start_of(closed_until)):
             rows = self._with_forming(instrument.id, timeframe, rows, closed_until, end)
+            if self._tail and rows and rows[-1].state is State.OPEN and self._tail(instrument.id):
+                sources = sorted({*sources, "stream"})
         return CandleAnswer(
             instrument=instrument.id,
             timeframe=timeframe,
             price_digits=instrument.price_digits,
             size_digits=instrument.size_digits,
             rows=rows,
-            sources=self._sources(instrument.id, begin, until),
+            sources=sources,
             missing=_missing(minutes, begin if start is None or end is None else asked, until),
             elapsed_ms=(time.perf_counter() - began) * 1_000,
         )
@@ -192,7 +195,7 @@ def overlapping(reader: TapeReader, tape: Tape, first: int, last: int) -> list[S
     return [span for span in reader.spans(tape.id, first, last) if span.first <= last and span.last >= first]
 
 
-def _bounds(timeframe: Timeframe, start: int | None, end: int | None, last: int | None, closed: int) -> tuple[int, int]:
+def bounds(timeframe: Timeframe, start: int | None, end: int | None, last: int | None, closed: int) -> tuple[int, int]:
     """Give the whole bars that were asked for and have closed, as [begin, until) in ns; begin is 0 without a start."""
     until = timeframe.start_of(closed)
     if end is not None and end < until:

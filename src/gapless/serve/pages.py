@@ -21,7 +21,6 @@ from gapless.query.market import Basis, Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
 from gapless.serve.questions import MOST_BARS, MOST_FOOTPRINTS, MOST_GAPS, MOST_MINUTES, bars_at_most
 
-SOME_FOOTPRINTS = 100
 STATES = ("open", "repaired", "permanent", "expired")
 
 
@@ -112,7 +111,7 @@ def footprints(
         timeframe,
         start,
         end if after is None else after,
-        (last or min(most, SOME_FOOTPRINTS)) if start is None else None,
+        (last or 1) if start is None else None,
         live=live and after is None,
         ticks_per_row=ticks_per_row,
         epoch=epoch,

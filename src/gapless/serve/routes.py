@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gapless.errors import UnknownName
 from gapless.model import Quote, Ticker
 from gapless.query.market import Market
-from gapless.serve import pages
+from gapless.serve import hybrid, pages
 from gapless.serve.faces import Faces
 from gapless.serve.questions import (
     MOST_BARS,
@@ -21,6 +21,7 @@ from gapless.serve.questions import (
     MOST_TRADES,
     at_most,
     bars_asked,
+    bars_at_most,
     basis_of,
     one_of,
     proof_of,
@@ -42,6 +43,17 @@ With = Annotated[
     QueryParameter(name="with", description="Indicators as columns: sma:200, ichimoku; repeated or with commas."),
 ]
 WithProof = Annotated[str, Parameter(description="The least proof of every bar that an indicator rests on.")]
+Missing = Annotated[
+    str | None,
+    QueryParameter(
+        name="fetch",
+        description="missing: fetch within the budget what is not held; none: answer what is. Default: missing for a "
+        "range with both start and end, else none.",
+    ),
+]
+Wait = Annotated[
+    float, Parameter(description="Seconds to wait for what is fetched, up to 60; the rest goes on in the background.")
+]
 EPOCHS = ("ms", "us", "ns")
 
 
@@ -82,17 +94,24 @@ async def candles(
     basis: Annotated[str, Parameter(description="venue (its own bars where held) or tape (our fold).")] = "venue",
     live: Live = False,
     grid: Annotated[str, Parameter(description="midnight or epoch.")] = "midnight",
+    fetch: Missing = None,
+    wait: Wait = 10.0,
     epoch: Epoch = None,
     indicators: With = None,
     with_proof: WithProof = "disputed",
 ) -> Answer:
-    """List closed candles of any timeframe; a range of more than 5,000 names its `next` start."""
+    """List closed candles of any timeframe; a range of more than 5,000 names its `next` start.
+
+    `fetch` says what became of what was not held: held, fetched, partial or refused, and why.
+    """
     frame = timeframe_of(timeframe, grid)
     one_of(epoch, "epoch", EPOCHS)
     begin, until = span_of(start, end)
     count = bars_asked(frame, last, most=MOST_BARS, start=start, end=end)
-    return await _faces(state).ask(
-        pages.candles, id, frame, start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch,
+    return await hybrid.with_missing(
+        _faces(state), pages.candles, id, frame, trades=False, most=bars_at_most(frame, MOST_BARS),
+        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
+        start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch,
         indicators=indicators or (), least=proof_of(with_proof, "with_proof"),
     )  # fmt: skip
 
@@ -129,16 +148,23 @@ async def footprint(
     last: Last = None,
     live: Live = False,
     rows: Annotated[int | None, QueryParameter(name="ticks_per_row", description="Ticks a price row.", ge=1)] = None,
+    fetch: Missing = None,
+    wait: Wait = 10.0,
     epoch: Epoch = None,
 ) -> Answer:
-    """List footprints of bars: volume by price and side, and what is read from it; by default of the last 100."""
+    """List footprints of bars: volume by price and side, and what is read from it; by default of the last one.
+
+    `fetch` is as with candles, and brings trades.
+    """
     frame = timeframe_of(timeframe, "midnight")
     one_of(epoch, "epoch", EPOCHS)
     begin, until = span_of(start, end)
     count = bars_asked(frame, last, most=MOST_FOOTPRINTS, start=start, end=end)
-    return await _faces(state).ask(
-        pages.footprints, id, frame, start=begin, end=until, last=count, live=live, ticks_per_row=rows, epoch=epoch
-    )
+    return await hybrid.with_missing(
+        _faces(state), pages.footprints, id, frame, trades=True, most=bars_at_most(frame, MOST_FOOTPRINTS),
+        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
+        start=begin, end=until, last=count, live=live, ticks_per_row=rows, epoch=epoch,
+    )  # fmt: skip
 
 
 @get("/api/v1/explain", tags=["market"])

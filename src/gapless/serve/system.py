@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
-from gapless.model import Quote, Ticker, Trade
+from gapless.collect.demand import Fetch
+from gapless.model import Instrument, Quote, Ticker, Trade
 from gapless.ports import TapeReader
 from gapless.query.market import Market
 
@@ -49,6 +50,9 @@ class System(Protocol):
 
     def book(self, instrument: str, depth: int) -> dict[str, Any] | None:
         """Give the order book of an instrument to a depth, best first; None when none is kept."""
+
+    async def fetch(self, instrument: Instrument, spans: list[tuple[int, int]], *, trades: bool, wait: float) -> Fetch:
+        """Fetch bars, or trades, of some times (ns UTC) that are not held; waits at most `wait` seconds."""
 
     async def settle(self) -> dict[str, Any]:
         """Compare every tape's newest id with its venue and repair what is missing; may take minutes."""

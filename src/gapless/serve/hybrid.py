@@ -1,0 +1,66 @@
+"""Answers at once what is held, and within a bound what is missing: it is fetched, or said why not."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import asdict
+
+from gapless.collect.demand import Fetch, answered
+from gapless.errors import BadInput
+from gapless.model import Instrument, Timeframe
+from gapless.query.lacking import lacking, span_asked
+from gapless.query.market import Market
+from gapless.serve.faces import Faces
+from gapless.serve.questions import one_of
+
+FETCHES = ("missing", "none")
+MOST_WAIT = 60.0  # seconds
+
+
+def fetches(fetch: str | None, wait: float, *, ranged: bool) -> bool:
+    """Say whether what is missing is to be fetched: by default for a range that names both its ends."""
+    one_of(fetch, "fetch", FETCHES)
+    if not 0 <= wait <= MOST_WAIT:
+        raise BadInput(f"wait: {wait:g} is not allowed; allowed are 0 to {MOST_WAIT:.0f} seconds")
+    return ranged if fetch is None else fetch == "missing"
+
+
+async def with_missing(
+    faces: Faces,
+    page: Callable[..., dict[str, Any]],
+    name: str,
+    timeframe: Timeframe,
+    *,
+    fetch: bool,
+    wait: float,
+    trades: bool,
+    most: int,
+    **asked: Any,
+) -> dict[str, Any]:
+    """Fetch what a page of at most `most` bars misses, where asked to, and answer it."""
+    began = time.perf_counter()
+    told = await _fetched(faces, name, timeframe, asked, wait=wait, trades=trades, most=most) if fetch else None
+    body = await faces.ask(page, name, timeframe, **asked)
+    if told is None:
+        missing = bool(body["missing"])
+        told = Fetch(state="partial" if missing else "held", reason="it was not asked to fetch" if missing else None)
+    return body | {"fetch": asdict(told), "elapsed_ms": round((time.perf_counter() - began) * 1_000, 3)}
+
+
+async def _fetched(
+    faces: Faces, name: str, timeframe: Timeframe, asked: dict[str, Any], *, wait: float, trades: bool, most: int
+) -> Fetch:
+    def missed(market: Market, *, closed: bool = False) -> tuple[Instrument, list[tuple[int, int]]]:
+        instrument = market.instrument(name)
+        span = span_asked(market, instrument, timeframe, asked["start"], asked["end"], asked["last"])
+        if span is None:
+            return instrument, []
+        until = min(span[1], span[0] + most * timeframe.length)
+        return instrument, lacking(market, instrument, (span[0], until), trades=trades, closed=closed)
+
+    instrument, spans = await faces.ask(missed)
+    if not spans:
+        return Fetch(state="held")
+    told = await faces.system.fetch(instrument, spans, trades=trades, wait=wait)
+    return answered(told, lacking=bool((await faces.ask(missed, closed=True))[1]))
