@@ -58,7 +58,11 @@ class Finder:
 
     def last(self, columns: Columns) -> int:
         """Give TA-Lib's value at the last bar: 0 for none, above it for a rise, below it for a fall."""
-        return int(self._found(*(column[-self.bars :] for column in columns))[-1])
+        return int(self.values(Columns(*(column[-self.bars :] for column in columns)))[-1])
+
+    def values(self, columns: Columns) -> Any:
+        """Give TA-Lib's value at every bar; the first ones, with too few before them, are 0."""
+        return self._found(*columns)
 
 
 class Shared:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
+from operator import attrgetter
 from typing import NamedTuple
 
 from gapless.derive.profile import median_twice
@@ -91,19 +92,20 @@ class Limits(NamedTuple):
         return z is None or self.z is None or z >= self.z
 
 
+_start = attrgetter("start")
+
+
 class Levels:
     """The levels of the minutes of a window, by how many minutes back they are; formed when asked."""
 
     def __init__(self, window: Window, settings: SpikeSettings, least: Proof) -> None:
         self.bars = window.bars
+        self.coarse = window.coarse
         self.settings = settings
         self.least = least
         self.least_windows = settings.baseline_min
         if settings.rule == "robust":
             self.least_windows = max(settings.baseline_min, settings.windows_min)
-        self.starts = [bar.start for bar in window.coarse]
-        # A window cut short by midnight holds fewer minutes, and is no measure of a whole one.
-        self.volumes = [bar.volume if usable(bar, least) and not bar.short else None for bar in window.coarse]
         self._before: dict[int, tuple[list[int], int]] = {}
 
     def at(self, back: int) -> Level | None:
@@ -113,7 +115,7 @@ class Levels:
         trailing = self.bars[max(0, end - minutes) : end]
         if len(trailing) < minutes or not all(usable(bar, self.least) for bar in trailing):
             return None
-        until = bisect_right(self.starts, trailing[0].start - minutes * MINUTE)
+        until = bisect_right(self.coarse, trailing[0].start - minutes * MINUTE, key=_start)
         windows, total = self._windows(until)
         if len(windows) < self.least_windows or not total:
             return None
@@ -121,10 +123,14 @@ class Levels:
         return Level(trailing[-1].start, volume, sum(bar.trades or 0 for bar in trailing), windows, total)
 
     def _windows(self, until: int) -> tuple[list[int], int]:
+        """Give the volumes of the newest windows before one, and their sum.
+
+        A window cut short by midnight is no measure of a whole one.
+        """
         known = self._before.get(until)
         if known is None:
-            wanted = self.volumes[max(0, until - self.settings.windows_max) : until]
-            windows = [volume for volume in wanted if volume is not None]
+            wanted = self.coarse[max(0, until - self.settings.windows_max) : until]
+            windows = [bar.volume or 0 for bar in wanted if usable(bar, self.least) and not bar.short]
             known = self._before[until] = windows, sum(windows)
         return known
 
