@@ -24,6 +24,7 @@ from gapless.cli import (
     importing,
     indicators,
     instruments,
+    signals,
     sim,
     status,
     trades,
@@ -51,6 +52,7 @@ app.command()(candles.candles)
 app.command()(indicators.indicators)
 app.command()(trades.trades)
 app.command()(footprint.footprint)
+app.command()(signals.signals)
 app.command()(audit.audit)
 app.command()(explain.explain)
 app.command()(instruments.instruments)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from gapless.derive.signals.pattern_table import PATTERNS, Pattern
-from gapless.derive.signals.settings import SignalSettings, judged, least_proof, thresholds
+from gapless.derive.signals.settings import SignalSettings, judged, least_proof, numbers_of, thresholds
 from gapless.derive.signals.spec import Ready, Rule, Window, usable
 from gapless.model import Candle, Proof, State, Timeframe
 from gapless.model.number import plain
@@ -19,10 +19,18 @@ def ready(settings: SignalSettings, timeframe: Timeframe) -> tuple[Ready, ...]:
     if not judged(settings, own, timeframe):
         return ()
     found = [Finder(name) for name in dict.fromkeys(own.names)]
-    bars = max((max(one.bars, one.pattern.bars + own.context_bars) for one in found), default=1)
-    columns = Shared(bars, least_proof(settings))
+    needed = [max(one.bars, one.pattern.bars + own.context_bars) for one in found]
+    bars = max(needed, default=1)
+    shared = Shared(bars, least_proof(settings))
     return tuple(
-        Ready(kind=f"pattern.{one.name}", bars=bars, judge=_judge(one, columns, own.context_bars)) for one in found
+        Ready(
+            kind=f"pattern.{one.name}",
+            bars=bars,
+            warm_up=warm_up,
+            thresholds=numbers_of(own),
+            judge=_judge(one, shared, warm_up, own.context_bars),
+        )
+        for one, warm_up in zip(found, needed, strict=True)
     )
 
 
@@ -89,10 +97,10 @@ class Shared:
         return bars[first:]
 
 
-def _judge(finder: Finder, shared: Shared, context_bars: int) -> Callable[[Window], Signal | None]:
+def _judge(finder: Finder, shared: Shared, needed: int, context_bars: int) -> Callable[[Window], Signal | None]:
     def judge(window: Window) -> Signal | None:
         columns = shared.of(window)
-        if len(columns.close) < max(finder.bars, finder.pattern.bars + context_bars):
+        if len(columns.close) < needed:
             return None
         value = finder.last(columns)
         if not value:

@@ -3,16 +3,21 @@
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from msgspec.structs import asdict
-
-from gapless.derive.signals.settings import ReversalSettings, SignalSettings, exact, judged, least_proof, thresholds
+from gapless.derive.signals.settings import (
+    ReversalSettings,
+    SignalSettings,
+    exact,
+    judged,
+    least_proof,
+    numbers_of,
+    thresholds,
+)
 from gapless.derive.signals.spec import Ready, Rule, Window, usable
 from gapless.model import Candle, Proof, State, Timeframe
 from gapless.model.number import plain, rounded
 from gapless.model.signal import Fact, Signal
 
 KIND = "reversal"
-_THRESHOLDS = ("body_percent", "short_tail_percent", "long_tail_percent", "min_risk_percent")
 
 
 def ready(settings: SignalSettings, timeframe: Timeframe) -> tuple[Ready, ...]:
@@ -20,16 +25,16 @@ def ready(settings: SignalSettings, timeframe: Timeframe) -> tuple[Ready, ...]:
     own = thresholds(settings, timeframe).reversal
     if not judged(settings, own, timeframe):
         return ()
-    least, risk = least_proof(settings), exact(own.min_risk_percent)
+    least, risk, limits = least_proof(settings), exact(own.min_risk_percent), numbers_of(own)
 
     def judge(window: Window) -> Signal | None:
         bar = window.bars[-1]
         if bar.state is not State.TRADED or not usable(bar, least):
             return None
         side = side_of(bar, own, risk)
-        return _signal(window, turned(bar, side), side, own) if side else None
+        return _signal(window, turned(bar, side), side, limits) if side else None
 
-    return (Ready(kind=KIND, bars=1, judge=judge),)
+    return (Ready(kind=KIND, bars=1, warm_up=1, thresholds=limits, judge=judge),)
 
 
 class Shape(NamedTuple):
@@ -74,7 +79,7 @@ def _risks(distance: int, price: int, risk: Fraction) -> bool:
     return 100 * distance * risk.denominator >= risk.numerator * price
 
 
-def _signal(window: Window, shape: Shape, side: Literal[-1, 1], settings: ReversalSettings) -> Signal:
+def _signal(window: Window, shape: Shape, side: Literal[-1, 1], limits: dict[str, Fact]) -> Signal:
     length, close, digits = shape.high - shape.low, shape.close * side, window.price_digits
     tails = shape.high - shape.close, shape.open - shape.low
     upper, lower = tails if side > 0 else tails[::-1]
@@ -87,7 +92,7 @@ def _signal(window: Window, shape: Shape, side: Literal[-1, 1], settings: Revers
     }
     facts, score = _confirmation(window, shape, side)
     values |= facts
-    values |= {f"threshold_{name}": value for name, value in asdict(settings).items() if name in _THRESHOLDS}
+    values |= {f"threshold_{name}": value for name, value in limits.items()}
     return Signal(kind=KIND, side=side, price=plain(close, digits), score=score, values=values)
 
 

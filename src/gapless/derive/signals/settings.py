@@ -7,10 +7,12 @@ from math import isfinite
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from gapless.derive.signals.pattern_table import PATTERNS
 from gapless.errors import BadInput
 from gapless.model import DAY, MINUTE, Proof, Timeframe, parse_timeframe
+from gapless.model.signal import Fact
 
 PROOFS = ("official", "repaired", "proven")
 SPIKE_RULES = ("robust", "ratio")
@@ -97,6 +99,11 @@ def thresholds(settings: SignalSettings, timeframe: Timeframe) -> Thresholds:
         if parse_timeframe(text).minutes == timeframe.minutes:
             return own
     return Thresholds(reversal=settings.reversal, patterns=settings.patterns)
+
+
+def numbers_of(rule: Struct) -> dict[str, Fact]:
+    """Give the thresholds of a rule, by name."""
+    return {name: value for name, value in asdict(rule).items() if name not in ("enabled", "timeframes", "names")}
 
 
 def judged(settings: SignalSettings, rule: ReversalSettings | PatternSettings, timeframe: Timeframe) -> bool:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from gapless.derive.signals.settings import SignalSettings
 from gapless.model import Candle, Proof, State, Timeframe
 from gapless.model.footprint import Footprint
-from gapless.model.signal import Signal
+from gapless.model.signal import Fact, Signal
 
 
 class Window(Struct, frozen=True, kw_only=True):
@@ -31,13 +31,16 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 class Ready(Struct, frozen=True, kw_only=True):
-    """A rule with its thresholds for one timeframe: the bars that it needs, and its judgement.
+    """A rule with its thresholds for one timeframe: the bars that it looks at, and its judgement.
 
-    `bars` counts the judged one. `coarse` names another timeframe and how many bars of it are needed.
+    `bars` counts the judged one. `coarse` names another timeframe and how many bars of it are looked at. With fewer
+    bars than `warm_up` it may have nothing to say.
     """
 
     kind: str
     bars: int
+    warm_up: int
+    thresholds: dict[str, Fact]
     judge: Callable[[Window], Signal | None]
     coarse: tuple[Timeframe, int] | None = None
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from gapless.derive.profile import median_twice
-from gapless.derive.signals.settings import SignalSettings, SpikeSettings, exact, least_proof
+from gapless.derive.signals.settings import SignalSettings, SpikeSettings, exact, least_proof, numbers_of
 from gapless.derive.signals.spec import Ready, Rule, Window, usable
 from gapless.model import MINUTE, Proof, Timeframe, iso
 from gapless.model.number import divided, plain, rounded
@@ -33,10 +33,17 @@ def ready(settings: SignalSettings, timeframe: Timeframe) -> tuple[Ready, ...]:
         Ready(
             kind=KIND,
             bars=own.window_minutes + own.episode_minutes,
+            warm_up=own.window_minutes * (least_windows(own) + 2) - 1,  # wherever on the grid the first minute lies
+            thresholds=numbers_of(own),
             coarse=(Timeframe(own.window_minutes), own.windows_max + behind),
             judge=judge,
         ),
     )
+
+
+def least_windows(settings: SpikeSettings) -> int:
+    """Give how many windows there must be before anything is said."""
+    return settings.baseline_min if settings.rule == "ratio" else max(settings.baseline_min, settings.windows_min)
 
 
 class Level(NamedTuple):
@@ -103,9 +110,7 @@ class Levels:
         self.coarse = window.coarse
         self.settings = settings
         self.least = least
-        self.least_windows = settings.baseline_min
-        if settings.rule == "robust":
-            self.least_windows = max(settings.baseline_min, settings.windows_min)
+        self.least_windows = least_windows(settings)
         self._before: dict[int, tuple[list[int], int]] = {}
 
     def at(self, back: int) -> Level | None:
