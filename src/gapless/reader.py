@@ -79,7 +79,7 @@ class MarketReader:
         on_gap: OnGap = "keep",
         basis: Basis = "venue",
         grid: Grid = "midnight",
-        indicators: Sequence[str] = (),
+        indicators: str | Sequence[str] = (),
         fetch: bool = False,
     ) -> Rows[Candle]:
         """Give closed bars of any timeframe: the last N, those of [start, end), or all; with `forming` the open one.
@@ -96,7 +96,8 @@ class MarketReader:
         least = _proof(min_proof)
         asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
         if indicators:
-            asked |= {"with": list(indicators), "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
+            texts = [indicators] if isinstance(indicators, str) else list(indicators)
+            asked |= {"with": texts, "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
         answer = self._source.ask("candles", {"id": id, "timeframe": timeframe, **asked})
         columns = answer.get("indicators", [])
         for row in answer["rows"]:

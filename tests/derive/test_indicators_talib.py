@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 import talib
-from indicator_month import arrays, as_floats, bars, month, series
+from indicator_month import P, arrays, as_floats, bars, month, series
+from msgspec.structs import replace
 from talib import abstract
 
 from gapless.derive.indicators.catalogue import names, parse
@@ -39,10 +40,15 @@ def whole(frame: pl.DataFrame, indicator) -> list[np.ndarray]:
         averages.get(word, int(word) if word.isdecimal() else 0) if key.endswith("matype") else type(kinds[key])(word)
         for key, word in zip(kinds, given, strict=False)
     ]
-    found = getattr(talib, name.upper())(*arrays(frame, indicator.inputs), **dict(zip(kinds, values, strict=False)))
-    return [np.asarray(out, dtype=float) for out in (found if isinstance(found, (list, tuple)) else (found,))]
+    prices = arrays(frame, indicator.inputs)
+    if name in TIES or name.startswith("cdl"):
+        prices = [np.round(column * 10**P) for column in prices]
+    found = getattr(talib, name.upper())(*prices, **dict(zip(kinds, values, strict=False)))
+    unit = 10**P if name in {"mama", "plus_dm", "minus_dm"} else 1
+    return [np.asarray(out, dtype=float) / unit for out in (found if isinstance(found, (list, tuple)) else (found,))]
 
 
+TIES = {"adx", "adxr", "dx", "plus_di", "minus_di", "plus_dm", "minus_dm", "mama"}
 POSITIONS = {"maxindex", "minindex", "minmaxindex"}
 ALL = [name for name in (*names(), *OTHERS) if name not in {"ichimoku", "vwap", *(n.lower() for n in CUMULATIVE)}]
 
@@ -77,6 +83,14 @@ def test_a_sum_begins_at_midnight_and_nowhere_else(frame, algo, name):
         expected = getattr(talib, name.upper())(*day)[-1]
         assert ours[at - FIRST] == pytest.approx(expected, rel=1e-12, nan_ok=True) or np.isnan(expected)
     assert len(set(ours)) > 1
+
+
+def test_a_tie_is_a_tie_whatever_floats_make_of_it(frame):
+    wider = [replace(row, high=1_000 + n, low=900 - n, close=950) for n, row in enumerate(bars(frame)[:120])]
+    floats = talib.PLUS_DM(*(np.array([getattr(row, name) / 10**P for row in wider]) for name in ("high", "low")), 5)
+    assert floats[-1] > 0  # a tick up and a tick down are neither, says Wilder; floats find one of them longer
+    for text in ("plus_dm:5", "minus_dm:5", "dx:5"):
+        assert parse(text).values(series(wider), 118, 120) == [[0.0, 0.0]]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from gapless.errors import BadInput
 from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Proof, State, Timeframe
 from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Market
+from gapless.serve import pages
 
 COUNT, HOLE = 400, 130  # minutes; the one that is missing
 ONE, FIVE = Timeframe(1), Timeframe(5)
@@ -182,10 +183,20 @@ def test_a_mistake_is_one_sentence_on_every_face(path, capsys):
     with served(path) as address, gapless.open(address) as http:
         with pytest.raises(BadInput, match="timeperiod 0 is not allowed"):
             http.candles(ID, "1m", indicators=["sma:0"])
-        for wrong in ("with=nothing", "with=sma:20&with_proof=partial"):
+        many = ",".join(f"sma:{n}" for n in range(1, 52))
+        for wrong in ("with=nothing", "with=sma:20&with_proof=partial", f"with={many}"):
             with pytest.raises(HTTPError) as refused:
                 urlopen(f"{address}/api/v1/candles?id={ID}&timeframe=1m&last=4&{wrong}")
             assert refused.value.code == 400
+
+
+def test_one_answer_does_not_read_for_years(market, monkeypatch):
+    asked = {"start": None, "end": None, "last": 5, "basis": "venue", "live": False, "epoch": None}
+    assert pages.candles(market, ID, Timeframe(1_440), indicators=["sma:200"], **asked)["warm_up"]["held"] == 0
+    monkeypatch.setattr(pages, "MOST_MINUTES", 100)  # of the 400 that are held
+    with pytest.raises(BadInput, match="sma:200 on 1d reads 288,000 minutes; one answer reads 100"):
+        pages.candles(market, ID, Timeframe(1_440), indicators=["sma:200"], **asked)
+    assert pages.candles(market, ID, ONE, indicators=["sma:20"], **asked)["rows"][-1]["sma_20"]
 
 
 def test_the_list_says_how_many_bars_are_needed(capsys):

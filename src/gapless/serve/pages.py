@@ -19,7 +19,15 @@ from gapless.query.footprint import footprint_answer
 from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Basis, Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
-from gapless.serve.questions import MOST_BARS, MOST_FOOTPRINTS, MOST_GAPS, MOST_MINUTES, bars_at_most
+from gapless.serve.questions import (
+    MOST_BARS,
+    MOST_FOOTPRINTS,
+    MOST_GAPS,
+    MOST_INDICATORS,
+    MOST_MINUTES,
+    at_most,
+    bars_at_most,
+)
 
 STATES = ("open", "repaired", "permanent", "expired")
 
@@ -79,6 +87,7 @@ def candles(
 
 def _bounded(market: Market, instrument: Instrument, timeframe: Timeframe, indicators: Sequence[Indicator]) -> None:
     """Refuse indicators that would read too much of what is held."""
+    at_most(len(indicators) or 1, "with", MOST_INDICATORS)
     oldest, newest = market.reader.oldest_candle(instrument.id), market.reader.newest_candle(instrument.id)
     held = (newest.start - oldest.start) // MINUTE if oldest and newest else 0
     for indicator in indicators:

@@ -17,6 +17,10 @@ Parameters = dict[str, int | float]
 _TALIB: Any = import_module("talib")  # its stubs leave out what describes its functions
 _FUNCTION: Any = import_module("talib.abstract").Function
 _Work = Callable[[Sequence[Values]], Sequence[Values]]
+# What these say turns on whether two differences of prices are equal, which floats decide by chance: patterns, moves up
+# and down (ADX and its parts), a phase that stands still. They are given scaled integers, whose differences are exact.
+_TURN_ON_TIES = frozenset({"ADX", "ADXR", "DX", "MAMA", "MINUS_DI", "MINUS_DM", "PLUS_DI", "PLUS_DM"})
+_IN_PRICES = frozenset({"MAMA", "MINUS_DM", "PLUS_DM"})
 _HIGHEST = 1_000_000  # no function takes a larger whole number
 _CANDLE = frozenset({"open", "high", "low", "close", "volume"})
 AVERAGES: dict[str, int] = {
@@ -52,6 +56,11 @@ def outputs_of(name: str) -> tuple[str, ...]:
     return tuple(_FUNCTION(name).output_names)
 
 
+def takes_integers(name: str) -> bool:
+    """Say whether a function is given scaled integers, because what it says turns on ties."""
+    return name in _TURN_ON_TIES or GROUPS[name] == "Pattern Recognition"
+
+
 def function(text: str, name: str, parameters: Parameters) -> Indicator:
     """Give a function of TA-Lib as an indicator; `BadInput` where it does not take these parameters."""
     lookback = _lookback(name, parameters)
@@ -62,9 +71,11 @@ def function(text: str, name: str, parameters: Parameters) -> Indicator:
         raise BadInput(f"{text}: it needs more than {MOST:,} bars for a value, which is the most that is read")
     inputs, outputs = inputs_of(name), outputs_of(name)
     work = _work(name, parameters, single=len(outputs) == 1)
+    exact = takes_integers(name)
 
     def values(series: Series, first: int, until: int) -> list[Column]:
-        arrays = [series.values(value) for value in inputs]
+        arrays = [series.values(value, scaled=exact) for value in inputs]
+        unit = 10**series.price_digits if exact and name in _IN_PRICES else None
         columns: list[Column] = [[None] * (until - first) for _ in outputs]
         found = (
             _since_midnight(work, arrays, series.runs(inputs), series.sessions(), first=first, until=until)
@@ -73,7 +84,7 @@ def function(text: str, name: str, parameters: Parameters) -> Indicator:
         )
         for i, row in found:
             for column, value in zip(columns, row, strict=True):
-                column[i - first] = _value(value)
+                column[i - first] = _value(value if unit is None else value / unit)
         return columns
 
     names = columns_of(text, ("",) if len(outputs) == 1 else outputs)

@@ -38,7 +38,7 @@ class Series:
             for bar in bars
         ]
         self._exact: dict[str, list[int | None]] = {}
-        self._values: dict[str, Values] = {}
+        self._values: dict[tuple[str, bool], Values] = {}
 
     def __len__(self) -> int:
         return len(self.bars)
@@ -50,12 +50,13 @@ class Series:
             self._exact[name] = [getattr(bar, name) if whole else None for bar, whole in pairs]
         return self._exact[name]
 
-    def values(self, name: str) -> Values:
-        """Give a value of every bar as a float; NaN where it is None."""
-        if name not in self._values:
-            scale = self._scales.get(name, 10**self.price_digits)
-            self._values[name] = np.array([np.nan if v is None else v / scale for v in self.exact(name)])
-        return self._values[name]
+    def values(self, name: str, *, scaled: bool = False) -> Values:
+        """Give a value of every bar as a float, in its scaled units where asked; NaN where it is None."""
+        key = (name, scaled)
+        if key not in self._values:
+            unit = 1 if scaled else self._scales.get(name, 10**self.price_digits)
+            self._values[key] = np.array([np.nan if v is None else v / unit for v in self.exact(name)])
+        return self._values[key]
 
     def runs(self, names: Sequence[str]) -> list[int]:
         """Count, for every bar, how many in a row that end with it have all of these values."""
