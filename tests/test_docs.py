@@ -9,7 +9,7 @@ import pytest
 
 from gapless import __version__
 from gapless.cli.app import app
-from gapless.collect.settings import CollectSettings, VenueSettings
+from gapless.collect.settings import CollectSettings, MoverSettings, VenueSettings
 from gapless.config import EXPLAINED, StoreSettings, commented
 from gapless.derive.signals.settings import PatternSettings, ReversalSettings, SignalSettings, SpikeSettings
 from gapless.serve.settings import ServeSettings
@@ -36,6 +36,7 @@ def test_no_setting_is_without_its_explanation() -> None:
         for section, kind in (
             ("store", StoreSettings),
             ("collect", CollectSettings),
+            ("movers", MoverSettings),
             ("serve", ServeSettings),
             ("signals", SignalSettings),
             ("signals.reversal", ReversalSettings),

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import Struct, field
 
-from gapless.collect.settings import CollectSettings, VenueSettings
+from gapless.collect.settings import CollectSettings, MoverSettings, VenueSettings, check_movers
 from gapless.collect.settings import check as check_venue
 from gapless.derive.signals.settings import SignalSettings, Thresholds, inherited
 from gapless.derive.signals.settings import check as check_signals
@@ -19,6 +19,7 @@ from gapless.model import Environment
 from gapless.model.times import parse_duration
 from gapless.serve.settings import ServeSettings
 from gapless.tape.aging import Ages, read_age
+from gapless.venues.registry import VENUES
 from gapless.venues.registry import venue as known_venue
 
 
@@ -45,6 +46,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
 
     store: StoreSettings = field(default_factory=StoreSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
+    movers: MoverSettings = field(default_factory=MoverSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
     signals: SignalSettings = SignalSettings()
     venues: dict[str, VenueSettings] = field(default_factory=dict)
@@ -70,6 +72,12 @@ EXPLAINED = {
     "collect.quotes": "best bid and ask",
     "collect.books": "ids whose full order book is kept",
     "collect.fetch_at_most": "a question that misses more than can be fetched in this time is refused the fetch",
+    "movers.venue": "the venue whose top movers are collected beside the instruments named; empty: none",
+    "movers.gainers": "how many of those that rose most in 24 h",
+    "movers.losers": "how many of those that fell most",
+    "movers.min_quote_volume": "USDT traded in 24 h below which an instrument is no mover",
+    "movers.min_change": "fewer changes than this are not applied",
+    "movers.every": "how often they are chosen anew",
     "serve.listen": "addresses of the HTTP API; empty serves nothing",
     "serve.token": "required before anything but loopback is bound",
     "serve.cors_origins": "origins whose pages may call the API",
@@ -197,6 +205,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
         except BadInput as error:
             raise BadInput(f"{key}: {error}") from error
     settings.store.ages()
+    check_movers(settings.movers, VENUES)
     for name, venue in settings.venues.items():
         check_venue(name, venue, known_venue(name).limits)
     check_signals(settings.signals)
@@ -260,7 +269,7 @@ def commented(venues: Iterable[str]) -> str:
     """Write every setting with its default and what it means, as a gapless.toml."""
     settings = Settings()
     lines = ["# gapless.toml: every setting with its default. Order: --set, environment, this file, default."]
-    for section in ("store", "collect", "serve", "signals"):
+    for section in ("store", "collect", "movers", "serve", "signals"):
         lines += _sections(section, getattr(settings, section))
     for name in venues:
         lines += ["", f"[venues.{name}]"]

@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from gapless.adapters import open_store
 from gapless.collect.collector import Collector, Outside
+from gapless.collect.disk import watch_disk
+from gapless.collect.movers import Movers
 from gapless.collect.recorder import Recorder
 from gapless.collect.writer import Writer
 from gapless.config import Settings
@@ -34,7 +34,6 @@ from gapless.store.sqlite import SqliteStore, sqlite_path
 from gapless.venues.registry import VENUES, venue
 
 _STOP_WITHIN = 5.0
-_DISK = 5 * SECOND
 _SWEEP = 60 * SECOND
 _OTHERS = SECOND // 2  # how often commits of other processes are looked for
 
@@ -91,20 +90,25 @@ class Engine:
         self, settings: Settings, ids: list[str] | None = None, *, log: Log | None = None, record: Path | None = None
     ) -> None:
         names = ids or settings.collect.instruments
-        if not names:
+        movers = settings.movers.venue
+        if not names and not movers:
             raise BadInput(
-                "nothing to collect: name instruments, as in `gapless run binance:BTCUSDT`, or set collect.instruments"
+                "nothing to collect: name instruments, as in `gapless run binance:BTCUSDT`, or set "
+                "collect.instruments or movers.venue"
             )
         self.settings = settings
         self.clock = SystemClock()
         self.log = log or Log()
         self._ids = by_venue(names)
+        if movers:
+            self._ids.setdefault(movers, [])
         self._environment = self._one_environment()
         self._stopping = asyncio.Event()
         self._recorder = Recorder(record, self.note) if record else None
         self._listeners: list[Callable[[str, list[Trade]], None]] = []
         self._committed = asyncio.Condition()
         self.collectors: list[Collector] = []
+        self.movers: Movers | None = None
         self.started = time.monotonic()
         self.ready = asyncio.Event()
 
@@ -157,7 +161,11 @@ class Engine:
         )  # fmt: skip
         for name, ids in self._ids.items():
             collector = Collector(venue(name), self.settings.venue(name), self.settings.collect, outside)
-            preparing = asyncio.create_task(collector.prepare(ids))
+            if name == self.settings.movers.venue:
+                self.movers = Movers(collector, self.settings.movers, outside)
+                preparing = asyncio.create_task(self.movers.prepare(ids))
+            else:
+                preparing = asyncio.create_task(collector.prepare(ids))
             stopping = asyncio.create_task(self._stopping.wait())
             await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -291,23 +299,9 @@ class Engine:
         return os.path.dirname(os.path.abspath(self.store.path))
 
     async def _watch_disk(self) -> None:
-        """Stop keeping trades while the disk is nearly full: they become a hole, candles go on."""
-        folder = self._folder()
-        while self.store.path != ":memory:":
-            try:
-                free = psutil.disk_usage(folder).free
-            except OSError as error:
-                self.note("disk_unknown", folder, error=str(error))
-                await self.clock.sleep(_DISK)
-                continue
-            shedding = free < self.settings.store.min_free
-            if any(collector.pipeline.shedding is not shedding for collector in self.collectors):
-                self.note("disk_low" if shedding else "disk_again", folder, free=free)
-                for collector in self.collectors:
-                    collector.pipeline.shedding = shedding
-                    if shedding:
-                        collector.pipeline.broke("disk", self.clock.monotonic())
-            await self.clock.sleep(_DISK)
+        if self.store.path != ":memory:":
+            pipelines = [collector.pipeline for collector in self.collectors]
+            await watch_disk(self._folder(), self.settings.store.min_free, pipelines, self.clock, self.note)
 
     async def _sweep(self) -> None:
         """Free what refers to itself: a few ms, where it would pile up for days."""

@@ -47,12 +47,12 @@ class House:
         self.odd = odd
         self.http = HandHttp(self.clock, self._answer)
         settings = CollectSettings(**({"tickers": False, "quotes": False} | collect))
-        outside = Outside(
+        self.outside = Outside(
             self.store, self.store, self.http, self.sockets, MemoryBudget(), self.clock,
             lambda name, subject, **fields: self.notes.append((name, fields)), lambda name, rows: None,
             lambda name, frames, received: None, TapeLocks(":memory:"),
         )  # fmt: skip
-        self.collector = Collector(BINANCE, SIM, settings, outside)
+        self.collector = Collector(BINANCE, SIM, settings, self.outside)
 
     def _answer(self, asked: Asked) -> Answer:
         if self.odd and (odd := self.odd(asked)) is not None:

@@ -126,3 +126,20 @@ def test_the_archive_of_a_day_has_one_address():
         "https://files/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2026-02-02.zip"
     )
     assert USDM.archives.url(Hosts("r", "w", None), "BTCUSDT", "agg", day) is None
+
+
+ROW = (
+    '{"symbol":"%s","priceChange":"-94.99","priceChangePercent":"%s","weightedAvgPrice":"0.29","lastPrice":"4.000002",'
+    '"lastQty":"200.0","openPrice":"99.0","highPrice":"100.0","lowPrice":"0.1","volume":"8913.3","quoteVolume":"15.3",'
+    '"openTime":1499783499040,"closeTime":1499869899040,"firstId":%d,"lastId":%d,"count":%d}'
+)
+
+
+def test_all_tickers_come_in_one_request_that_costs_what_the_venue_counts():
+    assert [(v.history.tickers_request(HOSTS).weight) for v in (USDM, SPOT)] == [40, 80]
+    assert USDM.history.tickers_request(HOSTS).url == f"{HOSTS.rest}/fapi/v1/ticker/24hr"
+    body = f"[{ROW % ('BTCUSDT', '-95.960', 28_385, 28_460, 76)},{ROW % ('NEWUSDT', '0.000', -1, -1, 0)}]".encode()
+    traded, quiet = USDM.history.tickers(body)
+    assert (traded.instrument, traded.change_percent, traded.quote_volume) == ("binance:BTCUSDT", "-95.960", "15.3")
+    assert (traded.trades, traded.first_id, traded.last_id, traded.time) == (76, 28_385, 28_460, 1_499_869_899_040 * MS)
+    assert (quiet.trades, quiet.last_id) == (0, -1)

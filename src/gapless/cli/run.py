@@ -14,6 +14,10 @@ def run(
     ] = None,
     store: Store = None,
     sets: Sets = None,
+    movers: Annotated[
+        str,
+        typer.Option("--movers", help="Collect the top movers of this venue too, chosen every hour.", metavar="VENUE"),
+    ] = "",
     record: Annotated[Path | None, typer.Option("--record", help="Keep every received frame in this folder.")] = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Write a commented gapless.toml and end.")
@@ -29,7 +33,7 @@ def run(
     if print_config:
         print(commented(VENUES), end="")
         return 0
-    settings = load(sets=sets or (), venues=VENUES)
+    settings = load(sets=[*(sets or ()), *([f'movers.venue="{movers}"'] if movers else [])], venues=VENUES)
     if store:
         settings.store.url = store
 

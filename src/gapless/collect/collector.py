@@ -1,7 +1,7 @@
 """Collects the instruments of one venue: connections, order, repair."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +62,7 @@ class Collector:
         self.pending = Pending()
         self.hosts = venue.hosts(settings.environment, settings.sim_url or None)
         self.connections: list[Connection] = []
+        self.pinned: set[str] = set()
         self.arrived: Callable[[], None] = lambda: None
         self._settings = settings
         self._collect = collect
@@ -84,7 +85,7 @@ class Collector:
         )  # fmt: skip
         self.listings = Listings(
             self.pipeline, self.rest, self.hosts, outside.clock,
-            listed=lambda: self._instruments([]), ended=self._ended,
+            listed=self.listed, ended=self._ended,
         )  # fmt: skip
         self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
         self._rotations = asyncio.Semaphore(_AT_ONCE)
@@ -99,22 +100,33 @@ class Collector:
         before = self._outside.reader.trade_before(tape.id, seq)
         return (before.seq, before.time) if before else None
 
-    async def prepare(self, names: list[str]) -> None:
-        """Learn the instruments from the venue, or from the store where the venue does not answer; open the tapes."""
-        known = await self._instruments(names)
+    async def prepare(
+        self, names: list[str], *, known: list[Instrument] | None = None, movers: Iterable[Instrument] = (),
+        anew: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """Learn the instruments, `known` or `listed`, and open the tapes of those named and of `movers`.
+
+        Those of which the ids are in `anew` begin with what comes now, whatever an earlier run left of them.
+        """
+        known = known if known is not None else await self.listed(names)
         where = f"{self.venue.name} lists"
         chosen = {one.id: one for one in (resolve(name, known, where=where) for name in names)}
+        self.pinned = set(chosen)
         books = self._books(known)
         if strange := sorted(books - chosen.keys()):
             raise BadInput(f"collect.books: {strange[0]} is not collected; allowed are {', '.join(sorted(chosen))}")
-        for instrument in chosen.values():
-            self._begin(instrument, book=instrument.id in books)
+        for instrument in ({one.id: one for one in movers} | chosen).values():
+            fresh = instrument.id in anew and instrument.id not in chosen
+            self._begin(instrument, book=instrument.id in books, anew=fresh)
         self._lay()
 
-    def _begin(self, instrument: Instrument, *, book: bool = False) -> None:
+    def _begin(self, instrument: Instrument, *, book: bool = False, anew: bool = False) -> None:
         """Take an instrument up, with its tapes as the store left them."""
         kind = _TRADES[self._settings.trades_stream]
-        line = self._open(instrument, kind, parse_duration(self._collect.history) // MINUTE)
+        history = parse_duration(self._collect.history)
+        line = self._open(instrument, kind, history // MINUTE)
+        if anew:
+            line.begins_anew(self.pipeline.clock.now(self._clock.monotonic()) - history)
         self.pipeline.lines[instrument.id] = line
         if book:
             self.books.keep(line.instrument)
@@ -128,14 +140,15 @@ class Collector:
         mine = [text for text in self._collect.books if text.partition(":")[0] == self.venue.name]
         return {resolve(text, known, where=f"{self.venue.name} lists").id for text in mine}
 
-    async def _instruments(self, names: list[str]) -> list[Instrument]:
+    async def listed(self, names: Iterable[str] = (), *, enough: bool = True) -> list[Instrument]:
         """Ask the venue for its instruments; where it fails, take what the store knows, if that is enough.
 
-        A ban or a refusal to serve is waited out, unless nothing more needs to be known: then streams need not wait
-        for it. A venue that does not answer at all gets a few tries: at a first start, an address may be wrong.
+        A ban or a refusal to serve is waited out, unless nothing more than `names` needs to be known (`enough`): then
+        streams need not wait for it. A venue that does not answer at all gets a few tries: at a first start, an
+        address may be wrong.
         """
         stored = [i for i in self._outside.store.instruments() if i.venue == self.venue.name]
-        everything_known = all(any(i.id == name for i in stored) for name in names)
+        everything_known = enough and all(any(i.id == name for i in stored) for name in names)
         request = self.venue.history.instruments_request(self.hosts)
         if everything_known and (left := self.rest.blocked_for(request.url)):
             self._outside.note("instruments_stored", self.venue.name, reason=f"blocked for {left / SECOND:.0f} s more")
@@ -143,9 +156,7 @@ class Collector:
         failures = 0
         while True:
             try:
-                body = await self.rest.get(request, patient=False, priority=Priority.LIVE)
-                self.rest.announced(self.venue.history.weight_limit(body))
-                return self.venue.history.instruments(body)
+                return await self.asked()
             except CouldNot as trouble:
                 if everything_known:
                     self._outside.note("instruments_stored", self.venue.name, reason=str(trouble))
@@ -154,8 +165,16 @@ class Collector:
                 if isinstance(trouble, Refused) or failures == _TRIES:
                     raise
                 self._outside.note("waiting", self.venue.name, reason=str(trouble))
-            except UNREADABLE as error:
-                raise Unavailable(f"{self.hosts.rest} is no {self.venue.name}: {error}") from error
+
+    async def asked(self) -> list[Instrument]:
+        """Ask the venue for its instruments, once."""
+        request = self.venue.history.instruments_request(self.hosts)
+        body = await self.rest.get(request, patient=False, priority=Priority.LIVE)
+        try:
+            self.rest.announced(self.venue.history.weight_limit(body))
+            return self.venue.history.instruments(body)
+        except UNREADABLE as error:
+            raise Unavailable(f"{self.hosts.rest} is no {self.venue.name}: {error}") from error
 
     def _open(self, instrument: Instrument, kind: TapeKind, history: int) -> Line:
         store = self._outside.store
@@ -216,22 +235,34 @@ class Collector:
     async def change(self, add: list[str], remove: list[str]) -> dict[str, str]:
         """Begin and end instruments while everything else goes on; give those refused, each with the reason."""
         refused = {name: "it is not collected" for name in remove if name not in self.pipeline.lines}
+        begin: dict[str, Instrument] = {}
         if fresh := [name for name in add if name not in self.pipeline.lines]:
-            known = await self._instruments(fresh)
+            known = await self.listed(fresh)
             for name in fresh:
                 try:
-                    instrument = resolve(name, known, where=f"{self.venue.name} lists")
+                    begin[name] = resolve(name, known, where=f"{self.venue.name} lists")
                 except BadInput as mistake:
                     refused[name] = str(mistake)
-                    continue
-                try:
-                    if instrument.id not in self.pipeline.lines:
-                        self._begin(instrument)
-                except StoreBusy as busy:
-                    if instrument.id in self.pipeline.lines:
-                        self.pipeline.forget(instrument.id, self._clock.monotonic())
-                    refused[name] = str(busy)
-        for name in remove:
+        self.pinned |= {*add, *(one.id for one in begin.values())}
+        self.pinned -= set(remove)
+        held_back = await self.swap(begin.values(), remove)
+        return refused | {name: held_back[one.id] for name, one in begin.items() if one.id in held_back}
+
+    async def swap(self, begin: Iterable[Instrument], end: Iterable[str], *, anew: bool = False) -> dict[str, str]:
+        """Begin and end instruments by rotation, without asking for anything; give those refused, with the reason.
+
+        What begins `anew` begins with what comes now, whatever was held of it.
+        """
+        refused: dict[str, str] = {}
+        for instrument in begin:
+            try:
+                if instrument.id not in self.pipeline.lines:
+                    self._begin(instrument, anew=anew)
+            except StoreBusy as busy:
+                if instrument.id in self.pipeline.lines:
+                    self.pipeline.forget(instrument.id, self._clock.monotonic())
+                refused[instrument.id] = str(busy)
+        for name in end:
             if line := self.pipeline.lines.get(name):
                 self.pipeline.forget(name, self._clock.monotonic())
                 self._outside.locks.free(self._tapes_of(line))

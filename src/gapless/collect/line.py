@@ -94,6 +94,13 @@ class Line(Struct):
     forming: int = 0
     ended: bool = False
 
+    def begins_anew(self, since: int) -> None:
+        """Join nothing that an earlier run left: no trades, and bars only where that ended after `since`, ns UTC."""
+        if self.trades:
+            self.trades.ended = 0
+        if self.bars and self.bars.ended < since:
+            self.bars.ended = 0
+
     @property
     def tracks(self) -> list[Track]:
         """Its tapes: trades, bars, or the one that there is."""

@@ -1,13 +1,16 @@
 """What can be set about collecting, and about each venue."""
 
+from collections.abc import Collection
+
 from msgspec import Struct, field
 
 from gapless.budget.state import Ceiling
-from gapless.errors import BadInput
-from gapless.model import HOUR, Environment
+from gapless.errors import BadInput, UnknownName
+from gapless.model import HOUR, MINUTE, Environment
 from gapless.model.times import parse_duration
 from gapless.venues.spec import Limits
 
+_MOST_MOVERS = 500  # of the highest, and of the lowest
 _LONGEST_INTERVAL_MS = 3_600_000  # a request an hour
 
 
@@ -21,6 +24,17 @@ class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     quotes: bool = True
     books: list[str] = field(default_factory=list)
     fetch_at_most: str = "60s"
+
+
+class MoverSettings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which top movers are collected: of one venue, USDT-quoted perpetuals by their change of the last 24 h."""
+
+    venue: str = ""
+    gainers: int = 20
+    losers: int = 20
+    min_quote_volume: int = 10_000_000
+    min_change: int = 5
+    every: str = "1h"
 
 
 class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +71,26 @@ def ceiling_of(settings: VenueSettings, limits: Limits) -> Ceiling:
 def life_of(settings: VenueSettings, limits: Limits) -> int:
     """Give how long a connection may live, ns: as the venue allows, or shorter."""
     return parse_duration(settings.connection_life) if settings.connection_life else limits.connection_life
+
+
+def check_movers(settings: MoverSettings, venues: Collection[str]) -> None:
+    """Refuse, in one sentence that names the key, what chooses nothing or asks too often."""
+    if settings.venue and settings.venue not in venues:
+        raise UnknownName(f"movers.venue: there is no venue {settings.venue!r}; allowed are {', '.join(venues)}")
+    for key in ("gainers", "losers"):
+        if not 0 <= (value := getattr(settings, key)) <= _MOST_MOVERS:
+            raise BadInput(f"movers.{key}: {value} is not allowed; allowed are 0 to {_MOST_MOVERS}")
+    if settings.gainers + settings.losers == 0:
+        raise BadInput("movers.gainers and movers.losers are both 0; one of them must be 1 or more")
+    for key, least in (("min_quote_volume", 0), ("min_change", 1)):
+        if (value := getattr(settings, key)) < least:
+            raise BadInput(f"movers.{key}: {value} is not allowed; {least} or more is")
+    try:
+        every = parse_duration(settings.every)
+    except BadInput as error:
+        raise BadInput(f"movers.every: {error}") from error
+    if every < MINUTE:
+        raise BadInput(f"movers.every: {settings.every} is not allowed; 1m is the least")
 
 
 def check(name: str, settings: VenueSettings, limits: Limits) -> None:

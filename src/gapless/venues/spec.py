@@ -176,6 +176,12 @@ class History(Protocol):
     def newest(self, body: bytes) -> tuple[int, int]:
         """Read the newest execution id, and the venue's time of it in ns."""
 
+    def tickers_request(self, hosts: Hosts) -> Request:
+        """Ask for the 24 h tickers of everything that trades."""
+
+    def tickers(self, body: bytes) -> list[Ticker]:
+        """Read the 24 h tickers of everything that trades."""
+
     def depth_request(self, hosts: Hosts, symbol: str) -> Request:
         """Ask for a snapshot of the book."""
 

@@ -123,6 +123,14 @@ class BinanceHistory(Struct, frozen=True):
         """Read the newest execution id and its time."""
         return history.newest(body)
 
+    def tickers_request(self, hosts: Hosts) -> Request:
+        """Ask for all 24 h tickers."""
+        return history.request(hosts, self.market, "ticker/24hr", self.market.tickers_weight)
+
+    def tickers(self, body: bytes) -> list[Ticker]:
+        """Read all 24 h tickers."""
+        return history.tickers(body, self.market)
+
     def depth_request(self, hosts: Hosts, symbol: str) -> Request:
         """Ask for a snapshot of the book."""
         return history.depth_request(hosts, self.market, symbol)

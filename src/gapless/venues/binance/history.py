@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gapless.errors import UNREADABLE, Banned, GaplessError, Refused, Throttled, Unavailable
-from gapless.model import MINUTE, MS, SECOND, Bar, Tape, Trade
+from gapless.model import MINUTE, MS, SECOND, Bar, Tape, Ticker, Trade
 from gapless.model.book import DepthSnapshot
 from gapless.model.number import scaled, wide
 from gapless.venues.binance.limits import Market, bars_weight
@@ -29,6 +29,7 @@ _AGGS = msgspec.json.Decoder(list[AggRow])
 _TRADES = msgspec.json.Decoder(list[TradeRow])
 _KLINES = msgspec.json.Decoder(list[KlineRow])
 _TICKER = msgspec.json.Decoder(TickerRow)
+_TICKERS = msgspec.json.Decoder(list[TickerRow])
 _DEPTH = msgspec.json.Decoder(DepthReply)
 _TIME = msgspec.json.Decoder(ServerTime)
 _ANNOUNCED = msgspec.json.Decoder(Announced)
@@ -127,6 +128,17 @@ def newest(body: bytes) -> tuple[int, int]:
     """Read the newest execution id and the time of the summary, ns."""
     row = _TICKER.decode(body)
     return row.lastId, row.closeTime * MS
+
+
+def tickers(body: bytes, market: Market) -> list[Ticker]:
+    """Read the 24 h tickers of everything that trades."""
+    return [
+        Ticker(
+            f"{market.name}:{row.symbol}", row.closeTime * MS, row.lastPrice, row.openPrice, row.highPrice,
+            row.lowPrice, row.volume, row.quoteVolume, row.priceChangePercent, row.count, row.firstId, row.lastId,
+        )
+        for row in _TICKERS.decode(body)
+    ]  # fmt: skip
 
 
 def depth_request(hosts: Hosts, market: Market, symbol: str) -> Request:

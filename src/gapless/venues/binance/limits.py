@@ -22,6 +22,7 @@ class Market(Struct, frozen=True, kw_only=True):
     groups: dict[str, str]
     info_weight: int
     ticker_weight: int
+    tickers_weight: int
     agg_weight: int
     history_weight: int
     recent_weight: int
@@ -51,6 +52,7 @@ USDM = Market(
     },
     info_weight=1,
     ticker_weight=1,
+    tickers_weight=40,
     agg_weight=20,
     history_weight=20,
     recent_weight=5,
@@ -94,6 +96,7 @@ SPOT = Market(
     },
     info_weight=20,
     ticker_weight=2,
+    tickers_weight=80,
     agg_weight=4,
     history_weight=25,
     recent_weight=25,
