@@ -15,7 +15,7 @@ import gapless
 from gapless.cli.app import run
 from gapless.derive.settle import Vouched
 from gapless.errors import BadInput
-from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Proof, State, Timeframe
+from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Proof, State, Timeframe, iso
 from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Market
 from gapless.serve import pages
@@ -134,6 +134,14 @@ def test_an_empty_answer_names_its_columns(market):
     assert list(answer.indicators)[-1] == "sma_20"
 
 
+def test_people_are_told_why_values_are_empty(path, capsys):
+    start = ["--start", iso(T0 + 135 * MINUTE), "--end", iso(T0 + 140 * MINUTE)]
+    assert run(["candles", ID, "1m", "--store", path, *start, "--with", "sma:20"]) == 0
+    told = capsys.readouterr().err
+    assert "of 19 bars before the first one" in told
+    assert "4 are held" in told
+
+
 def printed(capsys, path: str, *more: str) -> str:
     assert run(["candles", ID, "1m", "--store", path, *more]) == 0
     return capsys.readouterr().out
@@ -223,6 +231,11 @@ def test_a_backfill_for_indicators_plans_the_bars_that_the_newest_needs(tmp_path
     assert items("--for", "ichimoku", "--end", end)["minutes"] == 78
     item = items("--for", "vwap", "--timeframe", "5m", "--end", end)
     assert (item["start"], item["end"]) == ("2026-01-07T00:00:00Z", "2026-01-07T12:05:00Z")
-    for wrong in (["--for", "smaa"], ["--for", "sma:20", "--trades"], ["--for", "sma:20", "--start", "-1d"]):
+    for wrong in (
+        ["--for", "smaa"],
+        ["--for", "sma:20", "--trades"],
+        ["--for", "sma:20", "--start", "-1d"],
+        ["--start", "-1d", "--timeframe", "5m"],
+    ):
         assert run(["backfill", "binance:NEWUSDT", "--plan", "--store", str(tmp_path / "none.db"), *wrong]) == 2
     assert "Traceback" not in capsys.readouterr().err

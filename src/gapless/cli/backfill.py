@@ -20,7 +20,7 @@ def backfill(
         str | None,
         typer.Option("--for", help="The bars that the newest one needs for these: sma:200,ichimoku.", metavar="..."),
     ] = None,
-    timeframe: Annotated[str, typer.Option("--timeframe", help="With --for.")] = "1m",
+    timeframe: Annotated[str | None, typer.Option("--timeframe", help="With --for: 5m; default 1m.")] = None,
     trades: Annotated[bool, typer.Option("--trades", help="Trades instead of candles.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Print cost, time and sources and end; asks nobody.")] = False,
     yes: Annotated[
@@ -38,7 +38,6 @@ def backfill(
     from gapless.collect.sources import FINAL_AFTER
     from gapless.errors import BadInput
     from gapless.model import MINUTE, parse_timeframe
-    from gapless.query.indicators import indicators_asked, warm_up_begin
 
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
@@ -51,12 +50,12 @@ def backfill(
     until = min(until or newest, newest)
     if trades and bars is not None:
         raise BadInput("--trades goes with --start (and --end), not with --timeframes and --bars")
+    if timeframe and indicators is None:
+        raise BadInput("--timeframe goes with --for, as in --for sma:200 --timeframe 5m")
     if indicators is not None:
         if trades:
             raise BadInput("--trades goes with --start (and --end), not with --for: indicators are made of candles")
-        frame = parse_timeframe(timeframe)
-        until = frame.start_of(until)
-        begin = warm_up_begin(indicators_asked([indicators], frame), frame, frame.start_of(until - 1))
+        begin, until = _needed(indicators, timeframe or "1m", until)
     if bars and timeframes:
         longest = max(parse_timeframe(text).length for text in timeframes.split(","))
         begin = until - bars * longest
@@ -64,3 +63,13 @@ def backfill(
     begin = min(begin, until)
     asked = Asked(ids=ids, start=begin, end=until, trades=trades, plan_only=plan, yes=yes, json=json)
     return asyncio.run(run(asked, store, list(sets or ())))
+
+
+def _needed(indicators: str, timeframe: str, until: int) -> tuple[int, int]:
+    """Give the times, ns UTC, of the bars that values at the newest bar that has closed by `until` need."""
+    from gapless.model import parse_timeframe
+    from gapless.query.indicators import indicators_asked, warm_up_begin
+
+    frame = parse_timeframe(timeframe)
+    end = frame.start_of(until)
+    return warm_up_begin(indicators_asked([indicators], frame), frame, frame.start_of(end - 1)), end

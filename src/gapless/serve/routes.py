@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gapless.errors import UnknownName
 from gapless.model import Quote, Ticker
+from gapless.query.indicators import indicators_asked
 from gapless.query.market import Market
 from gapless.serve import hybrid, pages
 from gapless.serve.faces import Faces
@@ -108,11 +109,14 @@ async def candles(
     one_of(epoch, "epoch", EPOCHS)
     begin, until = span_of(start, end)
     count = bars_asked(frame, last, most=MOST_BARS, start=start, end=end)
+    least = proof_of(with_proof, "with_proof")
+    if indicators:  # a mistake is told before anything is fetched
+        await _faces(state).ask(lambda market: indicators_asked(indicators, frame))
     return await hybrid.with_missing(
         _faces(state), pages.candles, id, frame, trades=False, most=bars_at_most(frame, MOST_BARS),
         fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
         start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch,
-        indicators=indicators or (), least=proof_of(with_proof, "with_proof"),
+        indicators=indicators or (), least=least,
     )  # fmt: skip
 
 

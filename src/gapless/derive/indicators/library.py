@@ -10,7 +10,7 @@ import numpy as np
 
 from gapless.derive.indicators.indicator import Column, Indicator, Value, columns_of
 from gapless.derive.indicators.series import Series, Values
-from gapless.derive.indicators.settling import CUMULATIVE, MOST, settled_after
+from gapless.derive.indicators.settling import CUMULATIVE, MOST, REMEMBERING, settled_after
 from gapless.errors import BadInput
 
 Parameters = dict[str, int | float]
@@ -38,11 +38,16 @@ def inputs_of(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _offered(name: str) -> bool:
+    """Say whether a function takes bars, and how long it remembers them is known."""
+    remembers = {"Function has an unstable period", "Output is path-dependent"} & set(
+        _FUNCTION(name).function_flags or ()
+    )
+    return _CANDLE.issuperset(inputs_of(name)) and (not remembers or name in REMEMBERING)
+
+
 GROUPS: dict[str, str] = {
-    name: group
-    for group, names in _TALIB.get_function_groups().items()
-    for name in names
-    if _CANDLE.issuperset(inputs_of(name))
+    name: group for group, names in _TALIB.get_function_groups().items() for name in names if _offered(name)
 }
 
 

@@ -18,6 +18,7 @@ CUMULATIVE = frozenset({"AD", "CUMSUM", "NVI", "OBV", "PVI", "PVT", "WAD"})
 _HILBERT = 500  # the smoothed period of the Hilbert transform follows the last one within limits, not by a weight
 _HILBERTS = frozenset({"HT_DCPERIOD", "HT_DCPHASE", "HT_PHASOR", "HT_SINE", "HT_TRENDLINE", "HT_TRENDMODE", "MAMA"})
 _REVERSALS = 10  # stop and reverse forgets with its last reversals: bars it may take, times 1 / acceleration
+_STEPS = ("acceleration", "accelerationinitlong", "accelerationlong", "accelerationinitshort", "accelerationshort")
 _TRAIL = 500  # a trailing band forgets when the price crosses it
 
 _EMA: dict[str, Sequence[str]] = {
@@ -33,6 +34,8 @@ _WILDER: dict[str, Sequence[str]] = {
     "MINUS_DM": ("timeperiod",), "ADX": ("timeperiod",) * 2, "ADXR": ("timeperiod",) * 2, "ATR": ("timeperiod",),
     "NATR": ("timeperiod",), "RVI": ("timeperiod",), "SUPERTREND": ("timeperiod",),
 }  # fmt: skip
+# Those with a memory whose length is known here.
+REMEMBERING = CUMULATIVE | _HILBERTS | _EMA.keys() | _WILDER.keys() | {"HA", "KAMA", "KC", "SAR", "SAREXT"}
 _AVERAGES = {1: "EMA", 3: "DEMA", 4: "TEMA", 6: "KAMA", 7: "MAMA", 8: "T3", 12: "ZLEMA", 13: "RMA"}
 
 
@@ -50,9 +53,6 @@ def settled_after(name: str, parameters: Parameters) -> int:
         steps = [value for parameter, value in parameters.items() if parameter in _STEPS]
         bars += round(_REVERSALS / max(min(steps), _REVERSALS / MOST))
     return bars + sum(settled_after(*average) for average in _averages(parameters))
-
-
-_STEPS = ("acceleration", "accelerationinitlong", "accelerationlong", "accelerationinitshort", "accelerationshort")
 
 
 def _factors(name: str, parameters: Parameters) -> list[float]:
