@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-ALL = ("hot", "writing", "querying", "rotating", "returning")
+ALL = ("hot", "writing", "querying", "rotating", "returning", "alerts")
 
 
 def main(names: list[str]) -> int:

@@ -163,15 +163,12 @@ def test_an_alert_and_its_end_tell_what_they_rest_on():
     found = last(loud)
     assert (found.kind, found.side, found.price, found.score) == ("volume_spike", 0, "5.00", None)
     shared = {
-        "baseline": "0.100", "windows": 24, "rule": "robust", "threshold": 1.5, "window_minutes": 5,
-        "threshold_rearm": 1.2, "threshold_z": 3.5, "threshold_trades": 30, "trades": 50,
+        "baseline": "0.100", "windows": 24, "trades": 50, "rule": "robust", "threshold": 1.5, "window_minutes": 5,
+        "threshold_rearm": 1.2, "threshold_z": 3.5, "threshold_min_trades": 30, "threshold_windows_min": 24,
+        "threshold_windows_max": 288, "threshold_baseline_min": 12, "threshold_episode_minutes": 240,
     }  # fmt: skip
-    assert found.values == {
-        "volume": "0.200",
-        "ratio": 2.0,
-        "z": 6.74,
-        **shared,
-    }  # 6.745: a half goes to the even digit
+    # z is 6.745, of which a half goes to the even digit
+    assert found.values == {"volume": "0.200", "ratio": 2.0, "z": 6.74, **shared}
     ended = last(minutes_of([*UNEQUAL, 40, 40, 40, 40, 40, 39, 2, 2, 2]))
     assert ended.values == {
         "volume": "0.085", "ratio": 0.85, "z": -1.01, **shared,

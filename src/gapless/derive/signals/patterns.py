@@ -92,8 +92,8 @@ class Shared:
         if bars[-1].state is not State.TRADED:
             return ()
         first = len(bars)
-        while first and usable(bars[first - 1], self.least):
-            first -= 1
+        while first and usable(bars[first - 1], self.least) and bars[first - 1].close is not None:
+            first -= 1  # an empty bar before the first trade has no price
         return bars[first:]
 
 

@@ -15,6 +15,7 @@ from gapless.model.signal import Fact, Signal
 
 KIND = "volume_spike"
 _NORMAL = Fraction("0.6745")  # half of a normal distribution lies within so many standard deviations
+_PLAIN = ("rule", "threshold", "window_minutes")  # facts that others know by these names
 
 
 def ready(settings: SignalSettings, timeframe: Timeframe) -> tuple[Ready, ...]:
@@ -68,14 +69,14 @@ class Level(NamedTuple):
         return Fraction(self.volume * len(self.windows), self.total)
 
     def z(self) -> Fraction | None:
-        """Give the robust z of the volume among the windows; None where half of them are equal."""
+        """Give the robust z of the volume among the windows; None where at least half of them are equal."""
         middle = median_twice(self.windows)
         spread = median_twice(abs(2 * volume - middle) for volume in self.windows)  # 4 x the MAD
         return _NORMAL * 2 * (2 * self.volume - middle) / spread if spread else None
 
 
 class Limits(NamedTuple):
-    """The thresholds as exact numbers; by the rule `ratio` neither z nor trades count."""
+    """The thresholds as exact numbers; by the rule `ratio` there is no `z`, and trades do not count."""
 
     threshold: Fraction
     rearm: Fraction
@@ -85,18 +86,21 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, settings: SpikeSettings) -> "Limits":
         """Read the settings."""
-        robust = settings.rule == "robust"
-        z = exact(settings.z) if robust else None
         threshold = exact(settings.threshold)
         rearm = min(exact(settings.rearm), threshold)  # what begins an episode cannot end it
-        return cls(threshold, rearm, z, settings.min_trades if robust else 0)
+        z = exact(settings.z) if settings.rule == "robust" else None
+        return cls(threshold, rearm, z, settings.min_trades)
 
     def passed(self, level: Level) -> bool:
         """Say whether a level is one to alert at; what costs most is looked at last."""
-        if not level.over(self.threshold) or level.trades < self.min_trades:
+        if not level.over(self.threshold):
             return False
-        z = level.z() if self.z is not None else None
-        return z is None or self.z is None or z >= self.z
+        if self.z is None:
+            return True
+        if level.trades < self.min_trades:
+            return False
+        z = level.z()
+        return z is None or z >= self.z
 
 
 _start = attrgetter("start")
@@ -181,13 +185,9 @@ def _signal(window: Window, level: Level, settings: SpikeSettings, ended: dict[s
         "z": None if z is None else rounded(z.numerator, z.denominator),
         "trades": level.trades,
         "windows": len(level.windows),
-        "rule": settings.rule,
-        "threshold": settings.threshold,
-        "window_minutes": settings.window_minutes,
-        "threshold_rearm": settings.rearm,
     }
-    if settings.rule == "robust":
-        values |= {"threshold_z": settings.z, "threshold_trades": settings.min_trades}
+    for name, value in numbers_of(settings).items():
+        values[name if name in _PLAIN else f"threshold_{name}"] = value
     price = plain(window.bars[-1].close or 0, window.price_digits)
     return Signal(kind=KIND, side=0, price=price, values=values | (ended or {}))
 
