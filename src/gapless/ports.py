@@ -271,7 +271,7 @@ class TapeReader(Reads, Protocol):
         """Count the ladders of minutes `first` to `last` since 1970, and their bytes."""
 
     def older(self, kind: RowKind, before: int) -> int:
-        """Count the events, signals or entries of the log from before a time."""
+        """Count the events, signals or entries of the log from before a time; of the log all but the newest commit."""
 
     def hourly(self, kind: RowKind) -> int:
         """Count the events or entries of the log of the hour up to the newest one."""

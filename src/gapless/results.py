@@ -203,6 +203,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     repaired: float
     before: int
     expired: int
+    ladders_expired: int
     evidence: dict[str, int]
     holes: tuple[Hole, ...]
 

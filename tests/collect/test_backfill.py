@@ -11,12 +11,14 @@ from tiny_market import BTC, DAY_MS, ID, START_MS, TinyMarket
 
 from gapless.budget.state import Ceiling
 from gapless.collect.backfill import BackfillPlan, Planner
-from gapless.collect.fetching import Fetched, Fetching
+from gapless.collect.fetching import Fetched, Fetching, stay
 from gapless.collect.rest import RestClient
+from gapless.collect.retention import Retention
 from gapless.collect.sources import Sources
 from gapless.model import DAY, HOUR, MINUTE, Evidence, TapeKind
 from gapless.store.budget import MemoryBudget
 from gapless.store.sqlite import SqliteStore
+from gapless.tape.aging import Ages
 
 HOSTS = BINANCE.hosts("live", None)
 MIDNIGHT = EPOCH - 12 * HOUR
@@ -235,3 +237,33 @@ def test_every_minute_is_planned_once() -> None:
     ids = [minute for share in work.shares for a, b in share.ids or () for minute in range(a, b + 1)]
     assert (len(ids), len(set(ids)), work.missing) == (2_760, 2_760, 2_760)
     assert not any(MIDNIGHT + 3 * HOUR <= minute * MINUTE < MIDNIGHT + 5 * HOUR for minute in ids)
+
+
+def test_what_was_asked_for_stays_also_where_it_was_held_before() -> None:
+    yard = Yard()
+    yard.fetch(yard.plan(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR))
+    tape = next(t for t in yard.store.tapes(ID) if t.kind == "agg")
+    assert yard.store.kept(tape.id) == [(360, 1_079)]
+    yard.store.commit(lambda tx: tx.put_kept(tape.id, []))
+    yard.fetch(yard.plan(MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR))
+    assert yard.store.kept(tape.id) == [(720, 1_439)]
+    stay(yard.store, yard.plan(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR).work[0])
+    assert yard.store.kept(tape.id) == [(360, 1_439)]
+
+
+def test_an_expired_time_that_is_asked_for_is_fetched_again_and_stays() -> None:
+    yard = Yard()
+    yard.fetch(yard.plan(MIDNIGHT, EPOCH))
+    yard.fetch(yard.plan(MIDNIGHT, EPOCH, "bars"))
+    tape = next(t for t in yard.store.tapes(ID) if t.kind == "agg")
+    yard.store.commit(lambda tx: tx.put_kept(tape.id, []))
+    ages = Ages(trades=HOUR, events=None, log=None)
+    done = asyncio.run(Retention(yard.store, ages, yard.clock).run())
+    assert done.trades == 4_320 - len(yard.held())
+    assert len(yard.held()) < 400
+    before = yard.store.candles(ID, MIDNIGHT, EPOCH)
+    came = yard.fetch(yard.plan(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR))
+    assert (came.trades, came.missing) == (360, 0)
+    assert [plan.missing for plan in yard.plan(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR).work] == [0]
+    assert asyncio.run(Retention(yard.store, ages, yard.clock).run()).trades == 0
+    assert yard.store.candles(ID, MIDNIGHT, EPOCH) == before

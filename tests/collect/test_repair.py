@@ -47,7 +47,7 @@ class Workshop:
         rest = RestClient(self.http, MemoryBudget(), self.clock, BINANCE, Ceiling(weight_per_minute=2_400), api_key=key)
         self.repair = Repair(
             desk.pipeline, rest, BINANCE.hosts("live", None), self.clock, http=self.http, trade_before=self._before,
-            archive=archive,
+            expired=lambda tape: self.desk.store.expired(tape.id, "trades"), archive=archive,
         )  # fmt: skip
 
     def _answer(self, asked: Asked) -> Answer:

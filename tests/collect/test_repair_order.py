@@ -205,3 +205,14 @@ def test_old_holes_are_not_asked_of_rest_while_their_file_may_have_them() -> Non
     shop = Workshop(desk, market)
     shop.work(20)
     assert shop.asked("aggTrades") == []
+
+
+def test_what_has_expired_is_asked_for_no_more_whoever_dropped_it() -> None:
+    desk, market = holed(hole=(4, 9), last=12)
+    shop = Workshop(desk, market)
+    tape = desk.trades.tape.id
+    desk.store.commit(lambda tx: tx.put_expired(tape, "trades", [(1, 6)], 0))  # as another process would
+    shop.work(5)
+    assert shop.asked("aggTrades") == [{"symbol": "BTCUSDT", "fromId": "7", "limit": "3"}]
+    assert desk.trades.holes() == []
+    assert desk.held() == [1, 2, 3, *range(7, 13)]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from gapless.derive.footprint import footprint_of
-from gapless.derive.ladder import decode, encode, ladder_of, merge
+from gapless.derive.ladder import ladder_of, merge
 from gapless.model.footprint import Ladder
 from gapless.model.number import scaled
+from gapless.model.packed import decode, encode
 from gapless.model.tape import Trade
 from gapless.model.times import MINUTE
 

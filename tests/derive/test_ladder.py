@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapless.derive.ladder import LadderFold, decode, encode, ladder_of, merge
+from gapless.derive.ladder import LadderFold, ladder_of, merge
 from gapless.errors import StoreError
 from gapless.model.footprint import Ladder
+from gapless.model.packed import decode, encode
 from gapless.model.tape import Trade
 
 SIZES = st.integers(1, 1_000) | st.integers(1, 2**63 - 1)

@@ -93,7 +93,7 @@ def test_every_form_of_an_archive_gives_the_same_tape(store, tmp_path, suffix, h
         assert [row.seq, row.first_fill, row.first_fill + row.fills - 1] == [int(fields[n]) for n in (0, 3, 4)]
         assert (row.time, row.side) == (int(fields[5]) * 10**6, -1 if fields[6] == "true" else 1)
     assert store.all_spans(tape.id) == [Span(1, 39, Evidence.ARCHIVE)]
-    assert store.wanted(tape.id) == [(1, 39)]
+    assert store.wanted(tape.id) == store.kept(tape.id) == [(1, 39)]
 
 
 @pytest.mark.parametrize("unit", [1, 1_000])

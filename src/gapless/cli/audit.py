@@ -23,6 +23,8 @@ def audit(store: Store = None, json: AsJson = False, env: InEnvironment = None) 
             f"interval{'' if tape.intervals == 1 else 's'}, {tape.rows:,} rows, {tape.voids:,} void, "
             f"{tape.repaired:.2%} repaired, {shown['first_time'] or '-'} to {shown['last_time'] or '-'}"
         )
+        if tape.expired or tape.ladders_expired:
+            print(f"  expired: {tape.expired:,} ids, and the ladders of {tape.ladders_expired:,} minutes")
         for hole in shown["holes"]:
             said = (
                 f"  HOLE {hole['first']} to {hole['last']} ({hole['last'] - hole['first'] + 1:,} ids), "

@@ -54,7 +54,7 @@ def sentences(told: dict[str, Any]) -> list[str]:
     if told["tape"] is None:
         lines.append("No trades are collected of it: the venue's bars stand alone.")
     elif told["ids"] is None:
-        lines.append(f"No trade of {told['tape']} lies in it.")
+        lines.append(f"No trade of {told['tape']} that is held lies in it.")
     else:
         ids = told["ids"]
         lines.append(
@@ -111,6 +111,8 @@ def _minute(minute: dict[str, Any]) -> str:
     if minute["proof"] == "missing":
         return "missing" if minute["tape"] is None else "forming: not closed yet"
     parts = [f"{minute['state']}, {minute['proof']}, revision {minute['revision']}, from {minute['origin']}"]
+    if minute["expired"]:
+        parts.append(f"its {' and '.join(minute['expired'])} have expired: as it was judged, it stands")
     if minute["edge"]:
         parts.append("the tape begins or ends in it")
     if minute["venue"] and minute["tape"]:
@@ -131,7 +133,8 @@ def _compared(minute: dict[str, Any]) -> str:
         return f"venue minus tape: {shown} (an aggregate crosses the border)"
     if minute["verdict"] == "equal":
         return f"venue minus tape: {shown} (ids that were burned)"
-    why = "disputed" if minute["verdict"] else "our trades are not whole"
+    gone = "our trades have expired" if minute["expired"] else "our trades are not whole"
+    why = "disputed" if minute["verdict"] else gone
     return f"venue minus tape: {shown} ({why})"
 
 

@@ -81,7 +81,7 @@ class Collector:
         self.pipeline.depth = self.books.diff
         self.repair = Repair(
             self.pipeline, self.rest, self.hosts, outside.clock,
-            http=outside.http, trade_before=self._trade_before, archive=settings.archive,
+            http=outside.http, trade_before=self._trade_before, expired=self._expired, archive=settings.archive,
         )  # fmt: skip
         self.listings = Listings(
             self.pipeline, self.rest, self.hosts, outside.clock,
@@ -95,6 +95,9 @@ class Collector:
         self.rotations_failed = 0
         self._asking_time = False
         self._offset = outside.clock.wall() - outside.clock.monotonic()
+
+    def _expired(self, tape: Tape) -> list[Range]:
+        return self._outside.reader.expired(tape.id, "trades")
 
     def _trade_before(self, tape: Tape, seq: int) -> tuple[int, int] | None:
         before = self._outside.reader.trade_before(tape.id, seq)

@@ -40,10 +40,12 @@ class Repair:
 
     def __init__(
         self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock, *,
-        http: Http, trade_before: Callable[[Tape, int], Mark | None], archive: bool = True,
+        http: Http, trade_before: Callable[[Tape, int], Mark | None], expired: Callable[[Tape], list[Range]],
+        archive: bool = True,
     ) -> None:  # fmt: skip
         self.done = Repaired()
         self._trade_before = trade_before
+        self._expired = expired
         self._pipeline = pipeline
         self._venue = pipeline.venue
         self._rest = rest
@@ -118,6 +120,8 @@ class Repair:
         sources = self._of(track)
         free = [hole for hole in holes if any(work.free(source, hole, now) for source in sources)]
         for hole in free[:_LOOKED_AT]:
+            if self._aged(track, hole):
+                return []  # what is left of it is seen at the next look
             offers = self._offers(line, track, work, hole)
             if not offers:
                 work.park_free(sources, hole, now + _REFUSED_AGAIN, now)
@@ -129,6 +133,11 @@ class Repair:
                 step = self._page(line, track, work, hole, alike)
             return [Job(line, track, work, priority, choice, hole, step)]
         return []
+
+    def _aged(self, track: Track, hole: Range) -> bool:
+        """Say whether retention, in whichever process, has dropped some of a hole; the track learns what it dropped."""
+        track.expired = self._expired(track.tape)
+        return any(first <= hole[1] and last >= hole[0] for first, last in track.expired)
 
     def _of(self, track: Track) -> tuple[str, ...]:
         return ("rest", "archive") if self._sources.has_archive(track.tape) else ("rest",)

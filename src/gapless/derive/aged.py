@@ -34,10 +34,13 @@ def lowered(fold: MinuteFold, first: int) -> MinuteFold:
     return replace(fold, first_seq=min(fold.first_seq, first))
 
 
-def as_judged(candle: Candle, former: Candle | None) -> Candle:
-    """Judge a minute some of whose trades have expired: it keeps its proof as long as its values are the same."""
+def as_judged(candle: Candle, former: Candle | None, *, aged: bool) -> Candle:
+    """Let a minute keep its proof where its values are the same: when some of its trades have expired (`aged`), and
+    when what was proven by stream has come back by another way.
+    """
     if former is None or former.revision < 0 or former.proof <= Proof.PARTIAL:
         return candle
-    if any(getattr(candle, name) != getattr(former, name) for name in VALUES):
+    back = candle.proof is Proof.REPAIRED and former.proof is Proof.PROVEN
+    if not (aged or back) or any(getattr(candle, name) != getattr(former, name) for name in VALUES):
         return candle
     return replace(candle, proof=former.proof, border=former.border, edge=former.edge)

@@ -1,18 +1,7 @@
-"""Ladders: trades folded to volume by price, merged over time, and packed for the store.
-
-All sums are exact Python integers. A sum may pass 64 bits (a coin with many digits and a tiny price), which
-msgpack cannot write as a number: such a ladder is packed as decimal text, and read by the same decoder.
-"""
+"""Ladders: trades folded to volume by price, and merged over time. All sums are exact Python integers."""
 
 from collections.abc import Iterable
-from itertools import accumulate
-from math import gcd
-from operator import sub
 
-from msgspec import DecodeError, Struct, msgpack
-from msgspec.structs import astuple
-
-from gapless.errors import StoreError
 from gapless.model.footprint import Ladder
 from gapless.model.tape import Trade
 
@@ -32,64 +21,6 @@ def merge(ladders: Iterable[Ladder]) -> Ladder:
     for ladder in ladders:
         fold.add_ladder(ladder)
     return fold.ladder()
-
-
-def encode(ladder: Ladder) -> bytes:
-    """Pack a ladder for storage: prices as differences, each column in units of its greatest common divisor."""
-    packed = _Packed(
-        rows=len(ladder.prices),
-        prices=_reduced([*ladder.prices[:1], *map(sub, ladder.prices[1:], ladder.prices)]),
-        bids=_reduced(ladder.bids),
-        asks=_reduced(ladder.asks),
-        unknowns=_reduced(ladder.unknowns),
-        trades=_reduced(ladder.trades),
-        delta=ladder.delta,
-        min_delta=ladder.min_delta,
-        max_delta=ladder.max_delta,
-    )
-    try:
-        return _ENCODER.encode(packed)
-    except OverflowError:
-        return _ENCODER.encode(_texts(astuple(packed)))
-
-
-def decode(data: bytes) -> Ladder:
-    """Unpack what `encode` packed; raises `StoreError` for anything else."""
-    try:
-        packed = _DECODER.decode(data)
-    except DecodeError as error:
-        raise StoreError(f"a stored ladder cannot be read: {error}") from error
-    rows = packed.rows
-    return Ladder(
-        prices=tuple(accumulate(_restored(packed.prices, rows))),
-        bids=tuple(_restored(packed.bids, rows)),
-        asks=tuple(_restored(packed.asks, rows)),
-        unknowns=tuple(_restored(packed.unknowns, rows)),
-        trades=tuple(_restored(packed.trades, rows)),
-        delta=packed.delta,
-        min_delta=packed.min_delta,
-        max_delta=packed.max_delta,
-    )
-
-
-def _reduced(column: Iterable[int]) -> list[int]:
-    """Write a column as its divisor and its multiples of it; a column of zeros is the divisor 0 alone."""
-    values = list(column)
-    step = gcd(*values)
-    return [step, *(value // step for value in values)] if step else [0]
-
-
-def _restored(column: list[int], rows: int) -> list[int]:
-    if column == [0]:
-        return [0] * rows
-    step, *multiples = column or [0]
-    if len(multiples) != rows:
-        raise StoreError(f"a stored ladder cannot be read: a column has {len(multiples)} of {rows} rows")
-    return multiples if step == 1 else [step * multiple for multiple in multiples]
-
-
-def _texts(value: object) -> object:
-    return [_texts(part) for part in value] if isinstance(value, list | tuple) else str(value)
 
 
 class LadderFold:
@@ -140,19 +71,3 @@ class LadderFold:
         prices = sorted(self._cells)
         unknowns, asks, trades, bids = zip(*map(self._cells.__getitem__, prices), strict=True) if prices else [()] * 4
         return Ladder(tuple(prices), bids, asks, unknowns, trades, self._delta, self._min_delta, self._max_delta)
-
-
-class _Packed(Struct, array_like=True):
-    rows: int
-    prices: list[int]
-    bids: list[int]
-    asks: list[int]
-    unknowns: list[int]
-    trades: list[int]
-    delta: int
-    min_delta: int
-    max_delta: int
-
-
-_ENCODER = msgpack.Encoder()
-_DECODER = msgpack.Decoder(_Packed, strict=False)  # reads decimal text as integers, of any size

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from gapless.derive.ladder import encode
 from gapless.model import MINUTE, Bar, Ladder, MinuteFold, Trade
+from gapless.model.packed import encode
 
 _NEVER = -(2**63)
 

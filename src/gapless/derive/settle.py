@@ -269,9 +269,7 @@ class _Judged:
         # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
         close = trades.before.price if trades.before else None
         judged = judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
-        if trades.aged:
-            judged = as_judged(judged, former)
-        return self._write(judged, former, polled=polled)
+        return self._write(as_judged(judged, former, aged=trades.aged), former, polled=polled)
 
     def _fold(self, start: int) -> MinuteFold | None:
         """Give our fold of a minute: from memory, as stored, or from the stored trades."""

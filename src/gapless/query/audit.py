@@ -27,6 +27,8 @@ class TapeAudit(Struct, frozen=True):
 
     `held` counts vouched ids within what is wanted, `wanted` all wanted ids, `rows` the rows among them;
     `voids` are held ids without a row. `repaired` is the share of held ids with other evidence than the stream.
+    `expired` counts the ids that retention dropped, `ladders_expired` the minutes without their ladders: neither is
+    wanted, held or a hole.
     """
 
     tape: Tape
@@ -43,6 +45,7 @@ class TapeAudit(Struct, frozen=True):
     repaired: float
     before: int
     expired: int
+    ladders_expired: int
     evidence: dict[str, int]
     holes: list[Hole]
 
@@ -79,16 +82,21 @@ def audit_tape(reader: TapeReader, tape: Tape) -> TapeAudit:
         first_time=_time(reader, tape, first_id, after=True),
         last_time=_time(reader, tape, last_id, after=False),
         intervals=len(wanted),
-        wanted=sum(b - a + 1 for a, b in wanted),
+        wanted=_ids(wanted),
         held=held,
         rows=rows,
         voids=held - rows,
         repaired=(held - streamed) / held if held else 0.0,
         before=_outside(spans, wanted),
-        expired=0,
+        expired=_ids(reader.expired(tape.id, "trades")),
+        ladders_expired=_ids(reader.expired(tape.id, "ladders")),
         evidence=evidence,
         holes=holes,
     )
+
+
+def _ids(ranges: list[tuple[int, int]]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
 
 
 def _rows(reader: TapeReader, tape: Tape, first: int, last: int) -> int:
@@ -156,6 +164,7 @@ def audit_object(found: TapeAudit) -> dict[str, Any]:
         "repaired": round(found.repaired, 6),
         "before": found.before,
         "expired": found.expired,
+        "ladders_expired": found.ladders_expired,
         "evidence": found.evidence,
         "holes": [
             {

@@ -44,8 +44,8 @@ def reach_of(reader: TapeReader, tape: Tape, begin: int, end: int) -> Reach | No
         before = reader.trade_before(tape.id, high + 1)
         return Reach(before.seq + 1, high) if before else None
     first, last = reader.trade_after(tape.id, inner.first_seq - 1), reader.trade_before(tape.id, high + 1)
-    if first is None or last is None:
-        return None
+    if first is None or last is None or first.seq > last.seq:
+        return Reach(inner.first_seq, max(high, inner.first_seq))  # what it had is gone
     before = reader.trade_before(tape.id, first.seq)
     low = before.seq + 1 if before else first.seq
     after = reader.trade_after(tape.id, last.seq)

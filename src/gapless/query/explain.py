@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from gapless.derive.aged import aged
 from gapless.derive.border import compare
 from gapless.derive.candles import bar_of_minutes, with_missing
 from gapless.derive.judge import Held, bar_of, held
@@ -21,7 +22,7 @@ def explain(
     """Say where every part of the bar that contains `start` (ns UTC) came from, as programs read it.
 
     `minutes` holds for each minute the venue's bar beside our fold, their difference (venue minus tape), the
-    verdict (equal, border, different) and the former revisions; `spans` who vouches for the ids, `gaps` the holes
+    verdict (equal, border, different), the former revisions and what of it retention has dropped; `spans` who vouches for the ids, `gaps` the holes
     that touched the bar with what was asked to fill them and why, `events` what happened to connections while it was
     received, `doubled` the events of it that came again, `spent` what the repairs cost while its gaps were open; None
     where no event tells.
@@ -119,6 +120,7 @@ class _Part:
             "revision": candle.revision,
             "edge": candle.edge,
             "border": candle.border,
+            "expired": self._expired(),
             "whole": self.held.whole,
             "streamed": self.held.whole and self.held.streamed,
             "first_seq": fold.first_seq if fold else None,
@@ -129,6 +131,15 @@ class _Part:
             "verdict": self._verdict(),
             "revisions": self._revisions(epoch),
         }
+
+    def _expired(self) -> list[str]:
+        """Name what of the minute retention has dropped: trades, ladders."""
+        if self.tape is None:
+            return []
+        minute, fold = self.candle.start // MINUTE, self.fold
+        ladders = any(a <= minute <= b for a, b in self.reader.expired(self.tape.id, "ladders"))
+        trades = fold is not None and aged(self.reader, self.tape.id, fold.first_seq, fold.last_seq)
+        return ["trades"] * trades + ["ladders"] * ladders
 
     def _digits(self) -> dict[str, int | None]:
         p, s = self.instrument.price_digits, self.instrument.size_digits

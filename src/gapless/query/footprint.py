@@ -8,11 +8,12 @@ from weakref import WeakKeyDictionary
 
 from gapless.derive.footprint import automatic_ticks_per_row, footprint_of
 from gapless.derive.footprint_settings import DEFAULTS, FootprintSettings
-from gapless.derive.ladder import decode, merge
+from gapless.derive.ladder import merge
 from gapless.derive.quality import Held, Quality, quality_of
 from gapless.errors import BadInput, UnknownName
 from gapless.model import MINUTE, Candle, Evidence, Instrument, MinuteFold, Origin, Proof, Span, State, Tape, Timeframe
 from gapless.model.footprint import Footprint
+from gapless.model.packed import decode
 from gapless.model.proof import derived
 from gapless.model.times import in_epoch
 from gapless.ports import MinuteRow, TapeReader

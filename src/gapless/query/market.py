@@ -107,7 +107,7 @@ class Market:
         rows = []
         for candle in candles:
             found = folds.get(candle.start)
-            # A fold is stale where digits grew.
+            # A minute to which a trade came late has no fold yet.
             if found is None and candle.proof and (row := self.reader.minute(primary.id, candle.start)):
                 found = fold_of(self.reader, primary, row)
             rows.append(_on_tape(candle, found.bar) if found else _off_tape(candle))

@@ -40,9 +40,10 @@ class Measured(Reading):
         return count, int(size)
 
     def older(self, kind: RowKind, before: int) -> int:
-        """Count the events, signals or entries of the log from before a time."""
+        """Count the events, signals or entries of the log from before a time; of the log all but the newest commit."""
         table, column = _TABLES[kind]
-        return int(self.one(f"SELECT count(*) FROM {table} WHERE {column} < ?", (before,))[0])  # noqa: S608
+        among = "AND number < (SELECT max(number) FROM log)" if kind == "log" else ""
+        return int(self.one(f"SELECT count(*) FROM {table} WHERE {column} < ? {among}", (before,))[0])  # noqa: S608
 
     def hourly(self, kind: RowKind) -> int:
         """Count the events or entries of the log of the hour up to the newest one."""

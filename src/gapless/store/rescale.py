@@ -4,23 +4,25 @@ import sqlite3
 
 from gapless.errors import StoreError
 from gapless.model.number import INT64
+from gapless.model.packed import rescaled
 
 
 def rescale(connection: sqlite3.Connection, instrument: int, old: tuple[int, int], new: tuple[int, int]) -> None:
     """Multiply prices and sizes of every stored row so that they mean the same with more digits.
 
-    `old` and `new` are (price_digits, size_digits). Ladders and former revisions of an instrument are dropped
-    and formed again from the trades when asked for.
+    `old` and `new` are (price_digits, size_digits). Former revisions of an instrument are dropped.
     """
     price, size = 10 ** (new[0] - old[0]), 10 ** (new[1] - old[1])
     tapes = "SELECT id FROM tape WHERE instrument = ?"
-    top = connection.execute(
-        f"SELECT max(price), max(size) FROM trade WHERE tape IN ({tapes})",  # noqa: S608
-        (instrument,),
-    ).fetchone()
-    volume = connection.execute("SELECT max(volume) FROM candle WHERE instrument = ?", (instrument,)).fetchone()
-    for value, factor in ((top[0], price), (top[1], size), (volume[0], size)):
-        if (value or 0) * factor > INT64:
+    for most, factor in (
+        (f"SELECT max(price) FROM trade WHERE tape IN ({tapes})", price),  # noqa: S608
+        (f"SELECT max(size) FROM trade WHERE tape IN ({tapes})", size),  # noqa: S608
+        (f"SELECT max(high) FROM minute WHERE tape IN ({tapes})", price),  # noqa: S608
+        (f"SELECT max(volume) FROM minute WHERE tape IN ({tapes})", size),  # noqa: S608
+        ("SELECT max(high) FROM candle WHERE instrument = ?", price),
+        ("SELECT max(volume) FROM candle WHERE instrument = ?", size),
+    ):
+        if (connection.execute(most, (instrument,)).fetchone()[0] or 0) * factor > INT64:
             raise StoreError(f"digits {new} are too many for what is stored: a value would pass 64 bits")
     connection.execute(
         f"UPDATE trade SET price = price * ?, size = size * ? WHERE tape IN ({tapes})",  # noqa: S608
@@ -34,7 +36,9 @@ def rescale(connection: sqlite3.Connection, instrument: int, old: tuple[int, int
     names = {"p": price, "s": size, "q": price * size, "i": instrument}
     connection.execute(f"UPDATE candle SET {bar} WHERE instrument = :i", names)  # noqa: S608
     connection.execute("DELETE FROM revision WHERE instrument = ?", (instrument,))
+    connection.create_function("rescaled", 3, rescaled, deterministic=True)
     connection.execute(
-        f"UPDATE minute SET last_seq = NULL WHERE tape IN ({tapes})",  # noqa: S608
-        (instrument,),
+        f"UPDATE minute SET {bar}, ladder = CASE WHEN length(ladder) THEN rescaled(ladder, :p, :s) END "  # noqa: S608
+        "WHERE tape IN (SELECT id FROM tape WHERE instrument = :i)",
+        names,
     )
