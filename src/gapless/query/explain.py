@@ -22,10 +22,10 @@ def explain(
     """Say where every part of the bar that contains `start` (ns UTC) came from, as programs read it.
 
     `minutes` holds for each minute the venue's bar beside our fold, their difference (venue minus tape), the
-    verdict (equal, border, different), the former revisions and what of it retention has dropped; `spans` who vouches for the ids, `gaps` the holes
-    that touched the bar with what was asked to fill them and why, `events` what happened to connections while it was
-    received, `doubled` the events of it that came again, `spent` what the repairs cost while its gaps were open; None
-    where no event tells.
+    verdict (equal, border, different), the former revisions and what of it retention has dropped; `spans` who vouches
+    for the ids, `gaps` the holes that touched the bar with what was asked to fill them and why, `events` what happened
+    to connections while it was received, `doubled` the events of it that came again, `spent` what the repairs cost
+    while its gaps were open; None where no event tells.
     """
     began = time.perf_counter()
     reader = market.reader
