@@ -21,6 +21,7 @@ from gapless.config import Settings
 from gapless.derive.settle import Commit, Settled
 from gapless.errors import BadInput, GaplessError, UnknownName
 from gapless.faces import Faces
+from gapless.jobs import jobs_of
 from gapless.log import Log
 from gapless.model import SECOND, Candle, Environment, Trade
 from gapless.model.instrument import squeeze
@@ -109,6 +110,7 @@ class Engine:
         self._committed = asyncio.Condition()
         self.collectors: list[Collector] = []
         self.movers: Movers | None = None
+        self.checks: Callable[[], dict[str, Any]] = dict
         self.started = time.monotonic()
         self.ready = asyncio.Event()
 
@@ -183,6 +185,7 @@ class Engine:
         stack.callback(self.writer.close)
         for collector in self.collectors:
             collector.arrived = self.writer.arrived
+        self.schedule = jobs_of(self)
         return True
 
     def _say_limits(self, collector: Collector) -> None:
@@ -205,6 +208,7 @@ class Engine:
                 tasks.append(group.create_task(self._watch_others(), name="others"))
                 tasks.append(group.create_task(self._watch_disk(), name="disk"))
                 tasks.append(group.create_task(self._sweep(), name="sweep"))
+                tasks.append(group.create_task(self.schedule.run(), name="jobs"))
                 if self.settings.serve.listen:
                     tasks.append(group.create_task(self._serve(), name="serve"))
                 self.ready.set()

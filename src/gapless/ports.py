@@ -100,6 +100,14 @@ class LogEntry(Struct, frozen=True):
     known_at: int
 
 
+class JobRow(Struct, frozen=True):
+    """When a job ran last (ns UTC of the machine), and what came of it."""
+
+    name: str
+    last_run: int
+    result: str
+
+
 class Reads(Protocol):
     """What can be asked of the ledger and the rows, also in the middle of a transaction."""
 
@@ -174,6 +182,9 @@ class Transaction(Reads, Protocol):
 
     def put_event(self, kind: str, subject: str, detail: dict[str, Any], at: int) -> None:
         """Keep an event: a connection, a repair, a double, a jump of the clock."""
+
+    def put_job(self, job: JobRow) -> None:
+        """Keep when a job ran last and what came of it."""
 
     def put_expired(self, tape: int, kind: ExpiredKind, ranges: Sequence[tuple[int, int]], at: int) -> None:
         """Replace what is listed as dropped; a range that was there before keeps its time."""
@@ -260,6 +271,9 @@ class TapeReader(Reads, Protocol):
 
     def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
         """List kept events as (kind, subject, detail, at)."""
+
+    def jobs(self) -> list[JobRow]:
+        """List what is kept of jobs, by name."""
 
     def counts(self, tape: int, first: int, last: int) -> int:
         """Count the trades with ids `first` to `last`."""

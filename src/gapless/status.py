@@ -193,7 +193,7 @@ class Status:
                 "found": sum(c.watchdog.found for c in engine.collectors),
             },
             "budgets": self.budgets(),
-            "jobs": [],
+            "jobs": engine.schedule.rows(),
             "store": {
                 "rows": engine.writer.rows,
                 "held_up": engine.writer.held_up,

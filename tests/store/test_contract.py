@@ -9,7 +9,7 @@ from tapes import ID, T0, Book, bars_of, instrument, trade
 from gapless.errors import BadInput, StoreError, UnknownName
 from gapless.model import MINUTE, SECOND, VALUES, Bar, Candle, Evidence, Gap, Origin, Proof, Span, State
 from gapless.model.number import decimal
-from gapless.ports import MinuteRow
+from gapless.ports import JobRow, MinuteRow
 from gapless.store.sqlite import SqliteStore, sqlite_path
 
 ROWS = [trade(n + 1, n * 20 * SECOND + SECOND, 100 + n % 7, n % 5 + 1, 1 if n % 3 else -1) for n in range(12)]
@@ -357,3 +357,9 @@ def test_a_bar_of_zero_is_not_taken_for_nothing(book):
     zero = Bar(T0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     book.bar(zero, now=2 * MINUTE)
     assert (book.candle().open, book.candle().state) == (0, State.EMPTY)
+
+
+def test_jobs_are_remembered_by_name_and_the_last_run_counts(book):
+    for row in (JobRow("movers", 5, "40 movers"), JobRow("cleanup", 6, "nothing"), JobRow("movers", 7, "41 movers")):
+        book.store.commit(lambda tx, row=row: tx.put_job(row))
+    assert book.store.jobs() == [JobRow("cleanup", 6, "nothing"), JobRow("movers", 7, "41 movers")]

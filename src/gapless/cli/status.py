@@ -51,6 +51,7 @@ def book(
 
 def _of_store(store: str | None, env: str | None) -> dict[str, Any]:
     from gapless.adapters import open_store
+    from gapless.model import iso
     from gapless.query.audit import audit
 
     reader = open_store(store, environment=environment(env), readonly=True)
@@ -60,6 +61,7 @@ def _of_store(store: str | None, env: str | None) -> dict[str, Any]:
         "store": {"path": reader.path, "bytes": reader.size(), "rows": sum(tape.rows for tape in found)},
         "tapes": len(found),
         "gaps": {"open": sum(len(tape.holes) for tape in found)},
+        "jobs": [{"name": j.name, "last_run": iso(j.last_run), "result": j.result} for j in reader.jobs()],
     }
 
 

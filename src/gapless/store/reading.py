@@ -21,7 +21,7 @@ from gapless.model import (
     Tape,
     Trade,
 )  # fmt: skip
-from gapless.ports import LogEntry, MinuteRow
+from gapless.ports import JobRow, LogEntry, MinuteRow
 from gapless.store.rows import CANDLE, FOLD, TRADE, candle_of_plain, candle_of_row, fold_of_row
 
 _INSTRUMENT = msgspec.msgpack.Decoder(Instrument)
@@ -333,6 +333,11 @@ class Reading:
         """Give the hash of an imported archive file, or None."""
         row = self.one("SELECT sha256 FROM archive WHERE name = ?", (name,))
         return row[0] if row else None
+
+    def jobs(self) -> list[JobRow]:
+        """List what is kept of jobs."""
+        rows = self.connection.execute("SELECT name, last_run, result FROM job ORDER BY name")
+        return [JobRow(*row) for row in rows]
 
     def counts(self, tape: int, first: int, last: int) -> int:
         """Count the trades with ids `first` to `last`."""

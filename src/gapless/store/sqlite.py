@@ -12,7 +12,7 @@ import msgspec
 
 from gapless.errors import BadInput, StoreBusy, StoreError, UnknownName
 from gapless.model import Candle, Environment, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
-from gapless.ports import MinuteRow
+from gapless.ports import JobRow, MinuteRow
 from gapless.store.retained import Retained
 from gapless.store.rows import CANDLE, FOLD, bar_params, candle_params, plain_candle, trade_params
 from gapless.store.schema import MIGRATIONS
@@ -241,6 +241,10 @@ class SqliteStore(Retained):
             "INSERT INTO event (at, kind, subject, detail) VALUES (?, ?, ?, ?)",
             (at, kind, subject, _PACK.encode(detail)),
         )
+
+    def put_job(self, job: JobRow) -> None:
+        """Keep when a job ran last and what came of it."""
+        self.connection.execute("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", (job.name, job.last_run, job.result))
 
     def put_archive(self, name: str, sha256: str, *, verified: bool, rows: int, at: int) -> None:
         """Remember an imported archive file by its hash."""
