@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
-from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
+from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Timeframe, Trade
 
 R = TypeVar("R")
 ExpiredKind = Literal["trades", "ladders"]
@@ -241,6 +241,9 @@ class TapeReader(Reads, Protocol):
 
     def waiting(self, instrument: str) -> list[int]:
         """List the minutes whose bar is known and which are not closed (revision -1), of the newest week."""
+
+    def ranges(self, instrument: str, start: int, end: int, timeframe: Timeframe) -> list[int]:
+        """List high - low of the bars of a timeframe that traded, oldest first, from the minutes of [start, end)."""
 
     def folds(self, tape: int, start: int, end: int) -> list[MinuteFold]:
         """List the folds of the closed minutes that begin in [start, end)."""

@@ -1,7 +1,7 @@
 """The Python reader: one market, read from a store or from a running gapless, synchronous and beside a collector."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from gapless.errors import BadInput, Incomplete, UnknownName
 from gapless.model import SECOND, Environment, Grid, Proof, Timeframe, iso, parse_time, parse_timeframe
 from gapless.model.times import epoch_ns
+from gapless.query.footprint_batch import Item
 from gapless.query.market import Basis
 from gapless.results import (
     FOOTPRINTS,
     TRADES,
     Candle,
     Coverage,
-    Footprint,
     Gap,
     Instrument,
     Layout,
@@ -29,6 +29,7 @@ from gapless.results import (
     candles_layout,
 )
 from gapless.sources import STATES, Parameters, Source, open_source
+from gapless.volumes import Batch, BatchItem, Footprint
 
 Moment = datetime | str | int | float
 OnGap = Literal["keep", "raise", "skip"]
@@ -161,6 +162,26 @@ class MarketReader:
         asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
         answer = self._source.ask("footprint", {"id": id, "timeframe": timeframe, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, _spans(answer))
+
+    def footprint_batch(
+        self, items: Iterable[tuple[str, str, Moment]], *,
+        progress: Callable[[int, int], None] = lambda done, total: None, fetch: bool = False,
+    ) -> Batch:  # fmt: skip
+        """Give the footprints of many candles, each an id, a timeframe and a time in it, in their order.
+
+        `progress` is called with how many are done, of how many. One that fails never costs the others.
+        """
+        asked = [Item(id, timeframe, _ns(start)) for id, timeframe, start in items]
+        answer = self._source.batch(asked, fetch=fetch, progress=progress)
+        rows = answer.pop("results")
+        results = tuple(
+            BatchItem(
+                id=row["id"], timeframe=row["timeframe"], outcome=row["outcome"], error=row["error"],
+                footprint=msgspec.convert(row, Footprint) if "rows" in row else None,
+            )
+            for row in rows
+        )  # fmt: skip
+        return Batch(results=results, **answer)
 
     def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
         """Say where every part of the bar that contains `start` came from, in the shape of `gapless explain --json`."""

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
+
+from msgspec.structs import asdict
 
 from gapless.adapters import open_store
 from gapless.errors import BadInput, CouldNot, UnknownName
@@ -16,6 +18,7 @@ from gapless.query.audit import audit_object, audit_tape
 from gapless.query.explain import explain
 from gapless.query.feed import gap_row
 from gapless.query.footprint import footprint, footprint_answer
+from gapless.query.footprint_batch import Item, footprint_batch
 from gapless.query.footprint_rows import footprint_object
 from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Market
@@ -43,6 +46,9 @@ class Source(Protocol):
 
     def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
         """Answer `candles`, `trades`, `footprint`, ... as the HTTP API does; times in `parameters` are ns UTC."""
+
+    def batch(self, items: Sequence[Item], *, fetch: bool, progress: Callable[[int, int], None]) -> dict[str, Any]:
+        """Answer the footprints of many candles; `progress` hears how many are done."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -78,13 +84,15 @@ class StoredSource:
                 f"{what}: newest values are kept by a running `gapless run`, not by a store; "
                 "open the market at its address, as in gapless.open('http://127.0.0.1:8787')"
             )
-        if parameters.get("fetch"):
-            raise BadInput(
-                "fetch: a store fetches nothing; open the market at the address of a running `gapless run`, "
-                "or use --fetch on the command line"
-            )
+        _no_fetch(parameters.get("fetch"))
         with self._snapshot():
             return answer(parameters)
+
+    def batch(self, items: Sequence[Item], *, fetch: bool, progress: Callable[[int, int], None]) -> dict[str, Any]:
+        """Answer the footprints of many candles of one moment."""
+        _no_fetch(fetch)
+        with self._snapshot():
+            return footprint_batch(self._market, items, progress=progress)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -139,6 +147,14 @@ class StoredSource:
         return {"rows": [gap_row(tape, gap) for tape, gap in found]}
 
 
+def _no_fetch(fetch: bool | None) -> None:
+    if fetch:
+        raise BadInput(
+            "fetch: a store fetches nothing; open the market at the address of a running `gapless run`, "
+            "or use --fetch on the command line"
+        )
+
+
 class ServedSource:
     """Answers of a running gapless, by HTTP; long ranges page by page."""
 
@@ -161,12 +177,32 @@ class ServedSource:
             answer = _continued(answer, self._get(what, asked | onwards))
         return answer
 
+    def batch(self, items: Sequence[Item], *, fetch: bool, progress: Callable[[int, int], None]) -> dict[str, Any]:
+        """Ask for the footprints of many candles; each comes when it is done."""
+        body = {"items": [asdict(item) for item in items], "fetch": "missing" if fetch else "none"}
+        headers = {"content-type": "application/json", "accept": "application/x-ndjson"}
+        request = Request(f"{self._address}/api/v1/footprints", json.dumps(body).encode(), headers)  # noqa: S310
+        results: list[dict[str, Any]] = []
+        with self._opened(request) as reply:
+            for line in reply:
+                row = json.loads(line)
+                if "requested" in row:
+                    return {**row, "results": sorted(results, key=lambda result: result["index"])}
+                results.append(row)
+                progress(len(results), len(items))
+        raise CouldNot(f"gapless at {self._address} broke off after {len(results)} of {len(items)} footprints")
+
     def _get(self, what: str, asked: Parameters) -> dict[str, Any]:
         query = urlencode({name: _word(name, value) for name, value in asked.items()})
+        with self._opened(f"{self._address}/api/v1/{what}?{query}") as reply:
+            found: dict[str, Any] = json.load(reply)
+            return found
+
+    @contextmanager
+    def _opened(self, request: str | Request) -> Iterator[Any]:
         try:
-            with urlopen(f"{self._address}/api/v1/{what}?{query}", timeout=_TIMEOUT) as reply:  # noqa: S310
-                found: dict[str, Any] = json.load(reply)
-                return found
+            with urlopen(request, timeout=_TIMEOUT) as reply:  # noqa: S310
+                yield reply
         except HTTPError as refusal:
             sentence = _sentence(refusal)
             if refusal.code == 404:

@@ -108,6 +108,18 @@ def test_the_command_line_fetches_into_its_own_store_and_counts_what_it_sent(tow
     assert found["fetch"]["requests"] == len(town.requests()) - len(before)
 
 
+def test_a_batch_fetches_what_it_misses_and_tells_each_outcome(town: Town) -> None:
+    before, (held, _), (unheld, _) = town.requests(), town.five_minutes(1), town.five_minutes(8)
+    items = [{"id": BTC, "timeframe": "1m", "start": iso(start)} for start in (held, unheld, held)]
+    items.append({"id": "binance:NOSUCH", "timeframe": "1m", "start": "now"})
+    found = town.run.ask("/api/v1/footprints", method="POST", body={"items": items})
+    assert [row["outcome"] for row in found["results"]] == ["held", "fetched", "held", "failed"]
+    assert (found["requested"], found["successful"], found["failed"]) == (4, 3, 1)
+    assert found["results"][1]["proof"] == "repaired"
+    sent = len(town.requests()) - len(before)
+    assert sent == 1 + -(-(len(town.run.ask(trades((unheld, unheld + MINUTE)))["rows"]) + 2) // 1_000)
+
+
 def test_python_fetches_through_a_running_gapless_only(town: Town) -> None:
     start, end = (datetime.fromtimestamp(ns // 1_000_000_000, UTC) for ns in town.five_minutes(7))
     with gapless.open(f"http://127.0.0.1:{town.run.port}") as market:

@@ -27,8 +27,12 @@ _BAR = 24
 
 
 def footprint(
-    instrument: Annotated[str, typer.Argument(help="An id such as binance:BTCUSDT, or any usual spelling.")],
-    first: Annotated[str, typer.Argument(help="A time inside the bar; left out for many bars.", metavar="[START]")],
+    instrument: Annotated[
+        str | None, typer.Argument(help="An id such as binance:BTCUSDT, or any usual spelling.", metavar="ID")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Argument(help="A time inside the bar; left out for many bars.", metavar="[START]")
+    ] = None,
     second: Annotated[str | None, typer.Argument(help="1m to 1440m, 1h to 24h, 1d, 1w.", metavar="TIMEFRAME")] = None,
     start: Start = None,
     end: End = None,
@@ -36,6 +40,10 @@ def footprint(
     live: Annotated[bool, typer.Option("--live", help="Add the forming bar.")] = False,
     ticks_per_row: Annotated[
         int | None, typer.Option("--ticks-per-row", min=1, help="Height of a row. Default: fits a typical bar.")
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", help="Candles of a file: id,timeframe,start or JSON a line; - for stdin."),
     ] = None,
     fetch: Fetches = False,
     sets: Sets = None,
@@ -46,11 +54,13 @@ def footprint(
 ) -> int:
     """Print the footprint of one bar (ID START TIMEFRAME) or of many (ID TIMEFRAME with --start, --end or --last).
 
+    Without any of these of the last closed bar; with --batch of the candles of a file, and of no other.
     Exit status 1 when trades of it are not held whole.
     """
     import msgspec
 
     from gapless.adapters import open_store
+    from gapless.cli.batch import print_batch
     from gapless.cli.fetching import fetched
     from gapless.errors import BadInput
     from gapless.model import parse_timeframe
@@ -58,8 +68,14 @@ def footprint(
     from gapless.query.footprint_rows import footprint_object
     from gapless.query.market import Market
 
-    frame = parse_timeframe(first if second is None else second)
     one_of(epoch, "--epoch", ("ms", "us", "ns"))
+    if batch is not None:
+        if instrument or start or end or last or live or fetch or ticks_per_row:
+            raise BadInput("--batch goes alone, with --store, --environment, --epoch and --json")
+        return print_batch(batch, store=store, environment=environment(env), epoch=epoch, json=json)
+    if instrument is None or first is None:
+        raise BadInput("name an instrument and a timeframe, as in `gapless footprint binance:BTCUSDT 5m`, or --batch")
+    frame = parse_timeframe(first if second is None else second)
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
     if last and (start or end):

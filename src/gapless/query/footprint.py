@@ -2,23 +2,20 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from gapless.derive.footprint import automatic_ticks_per_row, footprint_of
 from gapless.derive.footprint_settings import DEFAULTS, FootprintSettings
-from gapless.derive.ladder import merge
-from gapless.derive.quality import Held, Quality, quality_of
+from gapless.derive.quality import Held, quality_of
 from gapless.errors import BadInput, UnknownName
-from gapless.model import MINUTE, Candle, Evidence, Instrument, MinuteFold, Origin, Proof, Span, State, Tape, Timeframe
+from gapless.model import MINUTE, Candle, Evidence, Instrument, MinuteFold, Proof, State, Tape, Timeframe
 from gapless.model.footprint import Footprint
-from gapless.model.packed import decode
 from gapless.model.proof import derived
 from gapless.model.times import in_epoch
-from gapless.ports import MinuteRow, TapeReader
+from gapless.query.footprint_minutes import BarMinutes
 from gapless.query.footprint_rows import BarFootprint, divergence_rows, footprint_object, relate
-from gapless.query.market import Market, fold_of, overlapping
+from gapless.query.market import Market
 
 _Typical = dict[tuple[str, Timeframe, int, int], tuple[int, int, int]]
 _TYPICAL: WeakKeyDictionary[Market, _Typical] = WeakKeyDictionary()
@@ -42,8 +39,8 @@ def footprint(
     begin = timeframe.start_of(start)
     tape = trades_tape(market, instrument)
     chosen = ticks_per_row or typical_ticks_per_row(market, instrument, timeframe, settings=settings)
-    minutes = _Minutes(market.reader, instrument, tape, begin, timeframe.end_of(begin))
-    return _bar(minutes, timeframe, begin, ticks_per_row=chosen, settings=settings, began=began)
+    minutes = BarMinutes(market.reader, instrument, tape, begin, timeframe.end_of(begin))
+    return bar_of(minutes, timeframe, begin, ticks_per_row=chosen, settings=settings, began=began)
 
 
 def footprints(
@@ -68,12 +65,12 @@ def footprints(
         return [], answer.missing
     chosen = ticks_per_row or typical_ticks_per_row(market, instrument, timeframe, settings=settings)
     first, until = answer.rows[0].start, timeframe.end_of(answer.rows[-1].start)
-    minutes = _Minutes(market.reader, instrument, tape, first, until)
+    minutes = BarMinutes(market.reader, instrument, tape, first, until)
     bars = []
     for row in answer.rows:
         began = time.perf_counter()
         try:
-            bar = _bar(minutes, timeframe, row.start, ticks_per_row=chosen, settings=settings, began=began)
+            bar = bar_of(minutes, timeframe, row.start, ticks_per_row=chosen, settings=settings, began=began)
         except BadInput as error:
             bar = _failed(row, timeframe, chosen, error)
         bars.append(bar)
@@ -143,134 +140,62 @@ def typical_ticks_per_row(
         begin = until
         for _ in range(settings.typical_bars):
             begin = timeframe.start_of(begin - 1)
-        candles = market.reader.candles(instrument.id, begin, until) or market.reader.candles(
-            instrument.id, until, closed
+        ranges = market.reader.ranges(instrument.id, begin, until, timeframe) or market.reader.ranges(
+            instrument.id, until, closed, timeframe
         )
-        chosen = automatic_ticks_per_row(_ranges(candles, timeframe), tick=instrument.tick, settings=settings)
+        chosen = automatic_ticks_per_row(ranges, tick=instrument.tick, settings=settings)
         found = known[key] = (until, instrument.price_digits, chosen)
     return found[2]
 
 
-def _ranges(candles: Iterable[Candle], timeframe: Timeframe) -> list[int]:
-    ranges: list[int] = []
-    end = high = low = 0
-    for candle in candles:
-        if candle.high is None or candle.low is None or candle.state is State.EMPTY:
-            continue
-        if candle.start >= end:
-            end = timeframe.end_of(timeframe.start_of(candle.start))
-            high, low = candle.high, candle.low
-            ranges.append(high - low)
-        else:
-            high, low = max(high, candle.high), min(low, candle.low)
-            ranges[-1] = high - low
-    return ranges
-
-
-class _Minutes:
-    """The minutes of [begin, end): candles first, then folds, so that a fold is never older than its proof."""
-
-    def __init__(self, reader: TapeReader, instrument: Instrument, tape: Tape, begin: int, end: int) -> None:
-        self.reader = reader
-        self.instrument = instrument
-        self.tape = tape
-        newest = reader.newest_candle(instrument.id)
-        self.closed_until = newest.start + MINUTE if newest else 0
-        self.candles = {candle.start: candle for candle in reader.candles(instrument.id, begin, end)}
-        self.folds = {fold.bar.start: fold for fold in reader.folds(tape.id, begin, end)}
-        for row in self._unfolded(begin, end):
-            if fold := fold_of(reader, tape, row):
-                self.folds[row.start] = fold
-        self.expired = {start for start, fold in self.folds.items() if not fold.ladder}
-        for start in self.expired:
-            del self.folds[start]
-
-    def _unfolded(self, begin: int, end: int) -> list[MinuteRow]:
-        """List the minutes with trades that have no stored fold: the forming one, and those made stale."""
-        rows = []
-        for before, after in pairwise([begin - MINUTE, *self.folds, end]):
-            at = before + MINUTE
-            while at < after and (row := self.reader.minute_from(self.tape.id, at)) and row.start < after:
-                rows.append(row)
-                at = row.start + MINUTE
-        return rows
-
-    def proof(self, start: int) -> Proof:
-        """Give the proof of the trades of a minute: the candle's, but the venue's bar alone proves no trade."""
-        candle, fold = self.candles.get(start), self.folds.get(start)
-        if start in self.expired:
-            return Proof.MISSING
-        if candle is None:
-            return Proof.PARTIAL if fold else Proof.MISSING
-        if candle.proof is not Proof.OFFICIAL:
-            return candle.proof
-        if fold:
-            return Proof.PARTIAL
-        return Proof.REPAIRED if candle.state is State.EMPTY else Proof.MISSING
-
-    def spans(self, folds: Sequence[MinuteFold]) -> list[Span]:
-        """List who vouches for the ids that these folds span, each with its part of them."""
-        if not folds:
-            return []
-        first, last = min(fold.first_seq for fold in folds), max(fold.last_seq for fold in folds)
-        found = overlapping(self.reader, self.tape, first, last)
-        return [Span(max(span.first, first), min(span.last, last), span.evidence) for span in found]
-
-    def volumes(self, starts: Iterable[int]) -> tuple[int, int | None]:
-        """Give the volume held of closed minutes, and the venue's own; None where that of some is not known.
-
-        Of whole trades nothing is missing: what the border rule explains lies in the next minute.
-        """
-        held, official, known = 0, 0, True
-        for start in starts:
-            candle, fold = self.candles.get(start), self.folds.get(start)
-            volume = fold.bar.volume if fold else 0
-            held += volume
-            if self.proof(start) >= Proof.REPAIRED:
-                official += volume
-            elif candle and candle.origin is Origin.VENUE and candle.volume is not None:
-                official += candle.volume
-            else:
-                known = False
-        return held, official if known else None
-
-
-def _bar(
-    minutes: _Minutes,
+def bar_of(
+    minutes: BarMinutes,
     timeframe: Timeframe,
     start: int,
     *,
     ticks_per_row: int,
-    settings: FootprintSettings,
     began: float,
+    settings: FootprintSettings = DEFAULTS,
+    profile: bool = False,
 ) -> BarFootprint:
+    """Form the footprint of a bar from its minutes, or its volume profile."""
     end = timeframe.end_of(start)
     closed = min(end, max(minutes.closed_until, start))
-    starts = range(start, closed, MINUTE)
-    proofs = [minutes.proof(at) for at in starts]
+    proofs = {at: minutes.proof(at) for at in range(start, closed, MINUTE)}
     forming = closed < end and start <= minutes.closed_until and minutes.closed_until > 0
     folds = [minutes.folds[at] for at in range(start, end, MINUTE) if at in minutes.folds]
-    if forming and any(fold.bar.start >= closed for fold in folds):
-        proofs.append(Proof.PARTIAL)
-    proof = derived([int(one) for one in proofs])
+    begun = forming and any(fold.bar.start >= closed for fold in folds)
+    proof = derived([*map(int, proofs.values()), *([int(Proof.PARTIAL)] if begun else [])])
     formed = footprint_of(
-        merge(decode(fold.ladder) for fold in folds),
+        minutes.ladder(start, end),
         tick=minutes.instrument.tick,
         ticks_per_row=ticks_per_row,
         close=folds[-1].bar.close if folds else None,
+        profile=profile,
         settings=settings,
     )
     spans = minutes.spans(folds)
-    missing = _joined((at, at + MINUTE) for at, one in zip(starts, proofs, strict=False) if one <= Proof.PARTIAL)
+    missing = _joined((at, at + MINUTE) for at, one in proofs.items() if one <= Proof.PARTIAL)
     shown = min(proof, Proof.PARTIAL) if forming else proof
+    volume, official = minutes.volumes(proofs.items())
+    held = Held(
+        trades=formed.trades,
+        ids=sum(span.last - span.first + 1 for span in spans),
+        streamed=sum(span.last - span.first + 1 for span in spans if span.evidence is Evidence.STREAM),
+        proof=shown,
+        hole=bool(missing),
+        volume=volume,
+        official=None if forming else official,
+        age=minutes.closed_until - end,  # by the newest minute known of the instrument, not by a clock
+    )
     return BarFootprint(
         start=start,
         end=end,
         short=timeframe.is_short(start),
         state=_state(proof, folds, forming=forming),
         proof=shown,
-        quality=_quality(minutes, formed, starts, spans, proof=shown, hole=bool(missing), end=end),
-        revision=sum(minutes.candles[at].revision for at in starts if at in minutes.candles),
+        quality=quality_of(held),
+        revision=sum(minutes.candles[at].revision for at in proofs if at in minutes.candles),
         sources=sorted({"store", *(span.evidence.text for span in spans)}),
         missing=missing,
         open=folds[0].bar.open if folds else None,
@@ -279,26 +204,6 @@ def _bar(
         close=folds[-1].bar.close if folds else None,
         footprint=formed,
         elapsed_ms=(time.perf_counter() - began) * 1_000,
-    )
-
-
-def _quality(
-    minutes: _Minutes, formed: Footprint, starts: range, spans: Sequence[Span], *, proof: Proof, hole: bool, end: int
-) -> Quality:
-    """Score a bar. Young is judged by the newest minute known of the instrument, not by a clock."""
-    volume, official = minutes.volumes(starts)
-    forming = starts.stop < end
-    return quality_of(
-        Held(
-            trades=formed.trades,
-            ids=sum(span.last - span.first + 1 for span in spans),
-            streamed=sum(span.last - span.first + 1 for span in spans if span.evidence is Evidence.STREAM),
-            proof=proof,
-            hole=hole,
-            volume=volume,
-            official=None if forming else official,
-            age=minutes.closed_until - end,
-        )
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from gapless.collect.demand import Fetch, answered
 from gapless.errors import BadInput
@@ -43,8 +43,9 @@ async def with_missing(
     told = await _fetched(faces, name, timeframe, asked, wait=wait, trades=trades, most=most) if fetch else None
     body = await faces.ask(page, name, timeframe, **asked)
     if told is None:
-        missing = bool(body["missing"])
-        told = Fetch(state="partial" if missing else "held", reason="it was not asked to fetch" if missing else None)
+        told = Fetch(state="held")
+    if body["missing"] and told.state in ("held", "fetched"):
+        told = replace(told, state="partial", reason="it is held no more" if fetch else "it was not asked to fetch")
     return body | {"fetch": asdict(told), "elapsed_ms": round((time.perf_counter() - began) * 1_000, 3)}
 
 

@@ -4,9 +4,10 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import JSONBody, Parameter, QueryParameter
+from litestar.response import Stream
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -14,7 +15,7 @@ from gapless.errors import UnknownName
 from gapless.model import Quote, Ticker
 from gapless.query.indicators import indicators_asked
 from gapless.query.market import Market
-from gapless.serve import hybrid, pages
+from gapless.serve import batch, hybrid, pages
 from gapless.serve.faces import Faces
 from gapless.serve.questions import (
     MOST_BARS,
@@ -171,6 +172,18 @@ async def footprint(
     )  # fmt: skip
 
 
+@post("/api/v1/footprints", tags=["market"], status_code=200)
+async def footprints(state: State, request: Request[Any, Any, Any], data: JSONBody[batch.Batch]) -> Response[Any]:
+    """Give the footprints of many candles, each with its outcome: held, fetched, partial, missing or failed.
+
+    With `accept: application/x-ndjson` a line for each as it is done, and a last one with the counts.
+    """
+    if "application/x-ndjson" in request.headers.get("accept", ""):
+        batch.check(data)
+        return Stream(batch.lines(_faces(state), data), media_type="application/x-ndjson")
+    return Response(await batch.answer(_faces(state), data))
+
+
 @get("/api/v1/explain", tags=["market"])
 async def explain(
     state: State,
@@ -295,6 +308,6 @@ async def _newest(faces: Faces, values: Sequence[Ticker | Quote], name: str | No
 
 
 ROUTES = [
-    health, status, metrics, instruments, candles, trades, footprint, explain, gaps, coverage, tickers, quotes, book,
-    budgets, connections, settle, rotate, collect,
+    health, status, metrics, instruments, candles, trades, footprint, footprints, explain, gaps, coverage, tickers,
+    quotes, book, budgets, connections, settle, rotate, collect,
 ]  # fmt: skip

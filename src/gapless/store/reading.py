@@ -18,9 +18,12 @@ from gapless.model import (
     Instrument,
     MinuteFold,
     Span,
+    State,
     Tape,
+    Timeframe,
     Trade,
 )  # fmt: skip
+from gapless.model.timeframe import WEEK
 from gapless.ports import JobRow, LogEntry, MinuteRow
 from gapless.store.rows import CANDLE, FOLD, TRADE, candle_of_plain, candle_of_row, fold_of_row
 
@@ -266,6 +269,19 @@ class Reading:
             (scale.key, start, end),
         )
         return [candle_of_row(row, scale.unit) for row in rows]
+
+    def ranges(self, instrument: str, start: int, end: int, timeframe: Timeframe) -> list[int]:
+        """List high - low of the bars of a timeframe that traded, oldest first, from the minutes of [start, end)."""
+        length = timeframe.length
+        whole = length if length == WEEK or timeframe.grid == "epoch" else DAY  # after which the grid begins anew
+        began = timeframe.start_of(4 * DAY)
+        rows = self.connection.execute(
+            "SELECT max(high) - min(low) FROM candle WHERE instrument = ? AND resolution = 1 AND start >= ? "
+            "AND start < ? AND revision >= 0 AND high IS NOT NULL AND state <> ? "
+            "GROUP BY (start - ?) / ?, (start - ?) % ? / ? ORDER BY min(start)",
+            (self.scale(instrument).key, start, end, State.EMPTY, began, whole, began, whole, length),
+        )
+        return [spread for (spread,) in rows]
 
     def trades_in(self, tape: int, start: int, end: int) -> Iterator[Trade]:
         """Go through the trades with times in [start, end), by id."""
