@@ -8,14 +8,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gapless.adapters import open_store
 from gapless.collect.collector import Collector, Outside
-from gapless.collect.disk import watch_disk
+from gapless.collect.disk import room_of, watch_disk
 from gapless.collect.movers import Movers
 from gapless.collect.recorder import Recorder
+from gapless.collect.storage import Storage
 from gapless.collect.writer import Writer
 from gapless.config import Settings
 from gapless.derive.settle import Commit, Settled
@@ -178,6 +180,8 @@ class Engine:
             preparing.result()
             self.collectors.append(collector)
             self._say_limits(collector)
+        room = partial(room_of, self._folder(), self.settings.store.min_free)
+        self.storage = Storage(self._another_reader(), self.settings.store.ages(), self.clock, room)
         self.status = Status(self)
         self.writer = Writer(
             self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure
@@ -209,6 +213,8 @@ class Engine:
                 tasks.append(group.create_task(self._watch_disk(), name="disk"))
                 tasks.append(group.create_task(self._sweep(), name="sweep"))
                 tasks.append(group.create_task(self.schedule.run(), name="jobs"))
+                if self.store.path != ":memory:":
+                    tasks.append(group.create_task(self.storage.run(), name="storage"))
                 if self.settings.serve.listen:
                     tasks.append(group.create_task(self._serve(), name="serve"))
                 self.ready.set()

@@ -284,6 +284,9 @@ class TapeReader(Reads, Protocol):
     def row_bytes(self, kind: RowKind) -> float | None:
         """Give the bytes on disk that a row takes, by some of them; None where the store does not tell."""
 
+    def unused_bytes(self) -> int:
+        """Give the bytes within the store that deletes have freed: what comes uses them first."""
+
     def ladder_bytes(self, tape: int, first: int, last: int) -> tuple[int, int]:
         """Count the ladders of minutes `first` to `last` since 1970, and their bytes."""
 

@@ -159,7 +159,8 @@ class Status:
         engine = self._engine
         uptime = time.monotonic() - engine.started
         messages = sum(c.pipeline.messages for c in engine.collectors)
-        size = engine.store.size()
+        size, measured = engine.store.size(), engine.storage.told or {}
+        daily = [rate or 0 for rate in measured.get("bytes_per_day_of", {}).values()]
         with self._process.oneshot():
             process = {
                 "cpu": self._process.cpu_percent(),
@@ -198,7 +199,9 @@ class Status:
                 "rows": engine.writer.rows,
                 "held_up": engine.writer.held_up,
                 "bytes": size,
-                "bytes_per_day": int((size - self._size) / uptime * 86_400),
+                # Until it has been measured, what the file has grown.
+                "bytes_per_day": sum(daily) or int((size - self._size) / uptime * 86_400),
+                **measured,
             },
             "process": process,
             "revisions": self.revisions,

@@ -11,6 +11,14 @@ from gapless.ports import Clock
 _LOOK = 5 * SECOND
 
 
+def room_of(folder: str, least: int) -> int | None:
+    """Give the bytes of disk that may be used until only `least` are free; None where the disk does not tell."""
+    try:
+        return psutil.disk_usage(folder).free - least
+    except OSError:
+        return None
+
+
 async def watch_disk(
     folder: str, least: int, pipelines: Iterable[Pipeline], clock: Clock, note: Callable[..., None]
 ) -> None:

@@ -80,7 +80,8 @@ class Retention:
     async def run(self) -> Removed:
         """Drop all that is too old, resting after each commit for as long as it took."""
         done = Removed()
-        await self._once(self._begin)
+        while await self._once(self._begin):
+            pass
         for task in self._tasks():
             while went := await self._once(task):
                 for kind in done.__struct_fields__:

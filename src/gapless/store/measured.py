@@ -31,6 +31,10 @@ class Measured(Reading):
             return None
         return pages / rows if rows else 0.0
 
+    def unused_bytes(self) -> int:
+        """Give the bytes of pages that deletes have freed: what comes uses them first, the file does not shrink."""
+        return int(self.one("PRAGMA freelist_count")[0] * self.one("PRAGMA page_size")[0])
+
     def ladder_bytes(self, tape: int, first: int, last: int) -> tuple[int, int]:
         """Count the ladders of minutes `first` to `last` since 1970, and their bytes."""
         count, size = self.one(
