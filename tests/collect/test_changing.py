@@ -228,3 +228,57 @@ def test_a_stream_whose_bars_name_ever_newer_trades_is_found_silent_before_ten_s
     house.run(play)
     assert when
     assert when[0] < 10 * SECOND
+
+
+def test_a_stream_that_has_never_spoken_is_not_asked_about_while_its_bars_name_nothing_newer() -> None:
+    house = House()
+
+    async def play() -> None:
+        house.sockets.agree = True
+        agree(house.sockets.opened)
+        for _ in range(60):
+            house.socket.say(bar_naming(house, 5))
+            await house.clock.pass_by(SECOND)
+        assert "24hr" not in house.http.paths()
+        assert house.noted("silent") == []
+
+    house.run(play)
+
+
+def test_a_stream_that_has_never_spoken_is_found_when_its_bars_name_newer_trades() -> None:
+    house = House()
+
+    async def play() -> None:
+        house.sockets.agree = True
+        agree(house.sockets.opened)
+        for number in range(5, 15):
+            house.socket.say(bar_naming(house, number))
+            await house.clock.pass_by(SECOND)
+        assert [fields["stream"] for fields in house.noted("silent")][:1] == [AGG]
+
+    house.run(play)
+
+
+def test_what_was_traded_while_nobody_listened_is_asked_for_though_nothing_is_traded_now() -> None:
+    first = House()
+
+    async def once() -> None:
+        agree(first.sockets.opened)
+        first.socket.say(*first.market.aggs(1, 3))
+
+    first.run(once)
+    _commit(first)
+    again = House(store=first.store)
+    again.market.shown = 9
+
+    async def play() -> None:
+        again.sockets.agree = True
+        agree(again.sockets.opened)
+        for _ in range(8):
+            again.socket.say(bar_naming(again, 9))
+            await again.clock.pass_by(SECOND)
+        track = again.collector.pipeline.lines[ID].trades
+        assert track is not None
+        assert (track.newest, track.holes()) == (9, [])
+
+    again.run(play)

@@ -16,11 +16,12 @@ class Track(Struct):
     `live` is the first id that came live in this run, None before. `begins` is the first id of the interval that is
     wanted now: that of the interval of an earlier run that `live` joins, else `history` ids before it. `earlier` are
     the intervals that earlier runs and imports left, the newest of which ended at `ended` (ns): their holes are
-    repaired too. `shown_fill` is the newest execution that the venue has shown when asked while nothing has come by
-    stream, `told_fill` the newest that bars and tickers have named, and `told_since` (monotonic ns) since when that is
-    ahead of what came, 0 where it is not; `agreed` when they last named nothing that had not come. `doubled` counts
-    what came twice, `told` what of it was told. `newest_row` is the highest id that is a row and no void. `permanent`
-    are holes that no source can fill, and `expired` are ids older than what is kept: nobody asks for them.
+    repaired too. `shown_fill` is the newest execution that the venue has shown, when asked or first by bars and
+    tickers, while nothing has come by stream, `told_fill` the newest that bars and tickers have named, and
+    `told_since` (monotonic ns) since when that is ahead of what came, 0 where it is not; `agreed` when they last
+    named nothing that had not come. `doubled` counts what came twice, `told` what of it was told. `newest_row` is the
+    highest id that is a row and no void. `permanent` are holes that no source can fill, and `expired` are ids older
+    than what is kept: nobody asks for them.
     """
 
     tape: Tape

@@ -171,9 +171,11 @@ class Pipeline:
     def _heard(self, line: Line, fill: int, mono: int) -> None:
         """Learn from a bar or a ticker of an execution that a trade must stand for."""
         track = line.trades
-        if track is None or track.newest is None:
-            return
-        if fill <= track.newest_fill:
+        if track is None or (track.newest is None and track.earlier and track.ended):
+            return  # what came while nobody listened is asked for, whatever comes now
+        if track.newest is None and track.shown_fill < 0:
+            track.shown_fill = fill  # it may be from before the stream began; what is named after it is not
+        if fill <= (track.shown_fill if track.newest is None else track.newest_fill):
             track.agreed = mono
         elif fill > track.told_fill:
             track.told_fill = fill

@@ -89,6 +89,8 @@ class Watchdog:
         if not track.told_since:
             return await self._repair.probe(line)
         track.told_since = 0  # told again when something newer is named
+        if track.newest is None:
+            return True  # there is no id to ask from: what was named since it began has not come
         try:
             return await self._repair.tail(line, track.told_fill)
         except CouldNot:

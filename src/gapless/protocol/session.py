@@ -220,13 +220,13 @@ class Session:
         return now - subscription.led > self._watch.follower_idle
 
     def in_time(self, now: int) -> list[str]:
-        """List the instruments whose trades came within the time that their own rate lets expect."""
+        """List the instruments whose trades came, or shown not to be due, within the time that their rate allows."""
         return [
             subscription.stream.instrument
             for subscription in self.subscriptions.values()
             if subscription.stream.kind in TRADES
-            and subscription.phase is Subscribed.LIVE
-            and now - subscription.last <= self.limit(subscription)
+            and subscription.phase in (Subscribed.CONFIRMED, Subscribed.LIVE)
+            and now - max(subscription.last, self._agreed(subscription.stream.instrument)) <= self.limit(subscription)
         ]
 
     def resumed(self, now: int) -> None:
