@@ -137,16 +137,13 @@ class Retention:
             trades = list(self._old_trades(store, tape, kept))
             rows = sum(store.counts(tape.id, *ids) for ids in trades)
             if rows:
-                first, last = (
-                    store.trade_after(tape.id, trades[0][0] - 1),
-                    store.trade_before(tape.id, trades[-1][1] + 1),
-                )
-                times = (first.time if first else None, last.time if last else None)
+                ends = store.trade_after(tape.id, trades[0][0] - 1), store.trade_before(tape.id, trades[-1][1] + 1)
+                times = [end.time if end else None for end in ends]
                 found.append(Going("trades", rows, None if each is None else round(rows * each), tape.name, *times))
             ladders = list(self._old_ladders(store, tape, kept))
             sizes = [store.ladder_bytes(tape.id, *minutes) for minutes in ladders]
             if rows := sum(count for count, _ in sizes):
-                times = (ladders[0][0] * MINUTE, (ladders[-1][1] + 1) * MINUTE)
+                times = [ladders[0][0] * MINUTE, (ladders[-1][1] + 1) * MINUTE]
                 found.append(Going("ladders", rows, sum(size for _, size in sizes), tape.name, *times))
         return found + [self._going(kind, before) for kind, before in self._others() if store.older(kind, before)]
 
