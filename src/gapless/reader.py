@@ -29,7 +29,7 @@ from gapless.results import (
     candles_layout,
 )
 from gapless.sources import STATES, Parameters, Source, open_source
-from gapless.volumes import Batch, BatchItem, Footprint
+from gapless.volumes import Batch, BatchItem, Footprint, Profile
 
 Moment = datetime | str | int | float
 OnGap = Literal["keep", "raise", "skip"]
@@ -182,6 +182,25 @@ class MarketReader:
             for row in rows
         )  # fmt: skip
         return Batch(results=results, **answer)
+
+    def profile(
+        self,
+        id: str,
+        session: str = "1d",
+        *,
+        last: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        forming: bool = False,
+        ticks_per_row: int | None = None,
+        fetch: bool = False,
+    ) -> Rows[Profile]:
+        """Give the volume profiles of sessions (1d, 1w, any timeframe), by default of the last closed one."""
+        asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
+        if last is None and start is None:
+            asked["last"] = None if end is not None else 1
+        answer = self._source.ask("profile", {"id": id, "session": session, **asked})
+        return _rows(msgspec.convert(answer["rows"], list[Profile]), FOOTPRINTS, answer, _spans(answer))
 
     def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
         """Say where every part of the bar that contains `start` came from, in the shape of `gapless explain --json`."""

@@ -23,6 +23,7 @@ from gapless.query.footprint_rows import footprint_object
 from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
+from gapless.query.profiles import profile_answer
 
 Parameters = dict[str, Any]
 STATES = ("open", "repaired", "permanent", "expired")
@@ -66,6 +67,7 @@ class StoredSource:
             "candles": self._candles,
             "trades": self._trades,
             "footprint": self._footprint,
+            "profile": self._profile,
             "explain": self._explain,
             "instruments": lambda _: {"rows": instrument_rows(self._store.instruments())},
             "gaps": self._gaps,
@@ -134,6 +136,13 @@ class StoredSource:
             market, found, frame, p["start"], p["end"], p["last"], live=p["live"], ticks_per_row=height
         )
 
+    def _profile(self, p: Parameters) -> dict[str, Any]:
+        found, session = self._market.instrument(p["id"]), parse_timeframe(p["session"])
+        return profile_answer(
+            self._market, found, session, p["start"], p["end"], p["last"], live=p["live"],
+            ticks_per_row=p["ticks_per_row"],
+        )  # fmt: skip
+
     def _explain(self, p: Parameters) -> dict[str, Any]:
         return explain(self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"]), p["start"])
 
@@ -167,7 +176,7 @@ class ServedSource:
     def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
         """Ask by HTTP, and go on to the end of a range."""
         asked = {name: value for name, value in parameters.items() if value is not None and name != "single"}
-        if what in ("candles", "trades", "footprint") and not asked.keys() & {"start", "last"}:
+        if what in ("candles", "trades", "footprint", "profile") and not asked.keys() & {"start", "last"}:
             asked["start"] = 0
         if "fetch" in asked:
             asked["fetch"] = "missing" if asked["fetch"] else "none"

@@ -1,4 +1,4 @@
-"""What the Python reader gives of volume by price: footprints, and many of them at once."""
+"""What the Python reader gives of volume by price: footprints, many of them at once, and profiles."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -104,6 +104,52 @@ class Footprint(Struct, frozen=True, kw_only=True):
     elapsed_ms: float
     cvd: Decimal | None = None
     poc_naked: bool | None = None
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """The volume profile of one session, rows from low to high; its value area grows by two rows at a time.
+
+    `hvn` and `lvn` are the rows of high and of low volume. `poc_naked`: no later session has touched the point of
+    control, the open one included; None where a later one is not held whole.
+    """
+
+    instrument: str
+    session: str
+    start: datetime
+    end: datetime
+    short: bool
+    state: str
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal | None
+    rows: tuple[FootprintRow, ...]
+    poc: Decimal | None
+    vah: Decimal | None
+    val: Decimal | None
+    value_area_share: float | None
+    rows_per_step: int
+    hvn: tuple[Decimal, ...]
+    lvn: tuple[Decimal, ...]
+    poc_naked: bool | None
+    tick: Decimal
+    ticks_per_row: int
+    row_height: Decimal
+    volume: Decimal
+    bid: Decimal
+    ask: Decimal
+    unknown: Decimal
+    trades: int
+    delta: Decimal
+    min_delta: Decimal
+    max_delta: Decimal
+    proof: str
+    quality: Quality | None
+    revision: int
+    sources: tuple[str, ...]
+    missing: tuple[Span, ...]
+    error: str | None
+    elapsed_ms: float
 
 
 class BatchItem(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from gapless.cli import (
     importing,
     indicators,
     instruments,
+    profile,
     signals,
     sim,
     status,
@@ -53,6 +54,7 @@ app.command()(indicators.indicators)
 app.command()(trades.trades)
 app.command()(footprint.footprint)
 app.command()(signals.signals)
+app.command()(profile.profile)
 app.command()(audit.audit)
 app.command()(explain.explain)
 app.command()(instruments.instruments)

@@ -54,6 +54,7 @@ def footprints(
     live: bool = False,
     ticks_per_row: int | None = None,
     settings: FootprintSettings = DEFAULTS,
+    profile: bool = False,
 ) -> tuple[list[BarFootprint], list[tuple[int, int]]]:
     """Give the footprints of the bars that `Market.candles` gives, and what is missing of all that was asked for.
 
@@ -70,7 +71,9 @@ def footprints(
     for row in answer.rows:
         began = time.perf_counter()
         try:
-            bar = bar_of(minutes, timeframe, row.start, ticks_per_row=chosen, settings=settings, began=began)
+            bar = bar_of(
+                minutes, timeframe, row.start, ticks_per_row=chosen, settings=settings, began=began, profile=profile
+            )
         except BadInput as error:
             bar = _failed(row, timeframe, chosen, error)
         bars.append(bar)

@@ -19,6 +19,7 @@ from gapless.query.footprint import footprint_answer
 from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Basis, Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
+from gapless.query.profiles import profile_answer
 from gapless.serve.questions import (
     MOST_BARS,
     MOST_FOOTPRINTS,
@@ -125,6 +126,28 @@ def footprints(
         ticks_per_row=ticks_per_row,
         epoch=epoch,
     )
+    return body | {"next": None if after is None else in_epoch(after, epoch)}
+
+
+def profiles(
+    market: Market,
+    name: str,
+    session: Timeframe,
+    *,
+    start: int | None,
+    end: int | None,
+    last: int | None,
+    live: bool,
+    ticks_per_row: int | None,
+    epoch: str | None,
+) -> dict[str, Any]:
+    """Answer volume profiles; `next` is as with candles."""
+    instrument = market.instrument(name)
+    after = _cut(market, instrument, session, start, end, most=bars_at_most(session, MOST_FOOTPRINTS))
+    body = profile_answer(
+        market, instrument, session, start, end if after is None else after, (last or 1) if start is None else None,
+        live=live and after is None, ticks_per_row=ticks_per_row, epoch=epoch,
+    )  # fmt: skip
     return body | {"next": None if after is None else in_epoch(after, epoch)}
 
 

@@ -184,6 +184,35 @@ async def footprints(state: State, request: Request[Any, Any, Any], data: JSONBo
     return Response(await batch.answer(_faces(state), data))
 
 
+@get("/api/v1/profile", tags=["market"])
+async def profile(
+    state: State,
+    id: Id,
+    session: Annotated[str, Parameter(description="1d, 1w, or any timeframe.")] = "1d",
+    start: Start = None,
+    end: End = None,
+    last: Last = None,
+    live: Live = False,
+    rows: Annotated[int | None, QueryParameter(name="ticks_per_row", description="Ticks a price row.", ge=1)] = None,
+    fetch: Missing = None,
+    wait: Wait = 10.0,
+    epoch: Epoch = None,
+) -> Answer:
+    """List volume profiles of sessions, by default of the last one: POC, value area, nodes, and what is naked.
+
+    A `poc_naked` was touched by no later session, the open one included; `fetch` is as with footprints.
+    """
+    frame = timeframe_of(session, "midnight")
+    one_of(epoch, "epoch", EPOCHS)
+    begin, until = span_of(start, end)
+    count = bars_asked(frame, last, most=MOST_FOOTPRINTS, start=start, end=end)
+    return await hybrid.with_missing(
+        _faces(state), pages.profiles, id, frame, trades=True, most=bars_at_most(frame, MOST_FOOTPRINTS),
+        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
+        start=begin, end=until, last=count, live=live, ticks_per_row=rows, epoch=epoch,
+    )  # fmt: skip
+
+
 @get("/api/v1/explain", tags=["market"])
 async def explain(
     state: State,
@@ -308,6 +337,6 @@ async def _newest(faces: Faces, values: Sequence[Ticker | Quote], name: str | No
 
 
 ROUTES = [
-    health, status, metrics, instruments, candles, trades, footprint, footprints, explain, gaps, coverage, tickers,
-    quotes, book, budgets, connections, settle, rotate, collect,
+    health, status, metrics, instruments, candles, trades, footprint, footprints, profile, explain, gaps, coverage,
+    tickers, quotes, book, budgets, connections, settle, rotate, collect,
 ]  # fmt: skip
