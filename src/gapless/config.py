@@ -83,6 +83,7 @@ EXPLAINED = {
     "serve.cors_origins": "origins whose pages may call the API",
     "serve.ring_events": "events kept for clients that fall behind; beyond it they read from the store",
     "serve.ring_bytes": "bytes kept for them",
+    "serve.hot_minutes": "newest minutes of each instrument that are answered from memory",
     "serve.newest_every_ms": "how often tickers, quotes and books are sent",
     "serve.most_streams": "streams of one connection",
     "serve.ping_every_s": "heartbeat of the stream",

@@ -20,6 +20,7 @@ from gapless.collect.recorder import Recorder
 from gapless.collect.storage import Storage
 from gapless.collect.writer import Writer
 from gapless.config import Settings
+from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled
 from gapless.errors import BadInput, GaplessError, UnknownName
 from gapless.faces import Faces
@@ -30,6 +31,7 @@ from gapless.model.instrument import squeeze
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
+from gapless.query.hot import Hot, hot_reader
 from gapless.status import Status
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.locks import TapeLocks
@@ -157,6 +159,7 @@ class Engine:
         """Make everything ready; give false when it was stopped meanwhile."""
         self._stack = stack
         self.reader = self._another_reader()
+        self.hot = Hot(self.reader, minutes=self.settings.serve.hot_minutes)
         locks = TapeLocks(self.store.path)
         stack.callback(locks.release)
         outside = Outside(
@@ -184,8 +187,9 @@ class Engine:
         self.storage = Storage(self._another_reader(), self.settings.store.ages(), self.clock, room)
         self.status = Status(self)
         self.writer = Writer(
-            self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure
-        )
+            self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure,
+            Deriver(self.settings.signals),
+        )  # fmt: skip
         stack.callback(self.writer.close)
         for collector in self.collectors:
             collector.arrived = self.writer.arrived
@@ -228,7 +232,7 @@ class Engine:
         from gapless.serve.app import create_app
         from gapless.serve.server import serve
 
-        faces = Faces(self, self._another_reader(), self._another_reader())
+        faces = Faces(self, hot_reader(self._another_reader(), self.hot), self._another_reader())
         app = create_app(faces, self.settings.serve)
         async with faces.demand:
             await serve(app, self.settings.serve.listen, ready=lambda urls: self.note("serving", ", ".join(urls)))
@@ -282,6 +286,7 @@ class Engine:
         ]
 
     def _written(self, settled: Settled) -> None:
+        self.hot.take(settled)
         self.status.settled(settled)
         self._telling = asyncio.get_running_loop().create_task(self._tell())
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Timeframe, Trade
+from gapless.model.signal import Judged
 
 R = TypeVar("R")
 ExpiredKind = Literal["trades", "ladders"]
@@ -85,7 +86,8 @@ class LogEntry(Struct, frozen=True):
     """One thing that a commit brought.
 
     `kind` is `trades` (`first` to `last` are ids that became held), `candle` (`first` is its start, `last` its
-    revision) or `gap` (`first` to `last` are its ids; a gap that was named or filled). `item` counts within the
+    revision), `signal` (`first` is the id of a judgement), `gap` (`first` to `last` are its ids; a gap that was named
+    or filled) or `origin` (a candle that came to be served otherwise, without a revision). `item` counts within the
     commit: an entry of trades takes one item an id. `late` marks what was repaired or revised afterwards.
     """
 
@@ -138,6 +140,15 @@ class Reads(Protocol):
     def fold(self, tape: int, start: int) -> MinuteFold | None:
         """Give the fold of a closed minute."""
 
+    def folds(self, tape: int, start: int, end: int) -> list[MinuteFold]:
+        """List the folds of the closed minutes that begin in [start, end)."""
+
+    def instrument(self, name: str) -> Instrument:
+        """Give an instrument by its id."""
+
+    def candles(self, instrument: str, start: int, end: int) -> list[Candle]:
+        """List the closed 1m candles that begin in [start, end)."""
+
     def candle(self, instrument: str, start: int) -> Candle | None:
         """Give the candle of a minute; revision -1 where the venue's bar is known and the minute not yet closed."""
 
@@ -152,6 +163,18 @@ class Reads(Protocol):
 
     def kept(self, tape: int) -> list[tuple[int, int]]:
         """List the ids of a tape that were imported or asked for, ascending: they do not age."""
+
+    def log_span(self) -> tuple[int, int]:
+        """Give the oldest and newest commit number of the log, (0, 0) when it is empty."""
+
+    def judging(self) -> dict[str, tuple[int, bytes]]:
+        """Give the instruments whose bars are judged, each with since when (ns) and by which settings."""
+
+    def standing(self, instrument: str, minutes: int, start: int, kind: str) -> Judged | None:
+        """Give the newest judgement by one rule of the bar of so many minutes that begins at `start`."""
+
+    def version(self) -> int:
+        """Give a number that changes whenever somebody else has written."""
 
 
 class Transaction(Reads, Protocol):
@@ -179,6 +202,12 @@ class Transaction(Reads, Protocol):
 
     def put_gap(self, gap: Gap) -> None:
         """Insert a gap, or update the one of the same ids."""
+
+    def put_judging(self, instrument: str, since: int, spec: bytes) -> None:
+        """Have the bars of an instrument judged that end after a time, whoever commits them."""
+
+    def put_signal(self, judged: Judged, *, late: bool) -> Judged:
+        """Keep a judgement and note it in the log; give it with its id."""
 
     def put_event(self, kind: str, subject: str, detail: dict[str, Any], at: int) -> None:
         """Keep an event: a connection, a repair, a double, a jump of the clock."""
@@ -230,9 +259,6 @@ class TapeReader(Reads, Protocol):
     def tapes(self, instrument: str | None = None) -> list[Tape]:
         """List the tapes (of one instrument), in the order they were opened; the first with trades is primary."""
 
-    def candles(self, instrument: str, start: int, end: int) -> list[Candle]:
-        """List the closed 1m candles that begin in [start, end)."""
-
     def oldest_candle(self, instrument: str) -> Candle | None:
         """Give the oldest closed candle."""
 
@@ -244,9 +270,6 @@ class TapeReader(Reads, Protocol):
 
     def ranges(self, instrument: str, start: int, end: int, timeframe: Timeframe) -> list[int]:
         """List high - low of the bars of a timeframe that traded, oldest first, from the minutes of [start, end)."""
-
-    def folds(self, tape: int, start: int, end: int) -> list[MinuteFold]:
-        """List the folds of the closed minutes that begin in [start, end)."""
 
     def trades_in(self, tape: int, start: int, end: int) -> Iterator[Trade]:
         """Go through the trades with times in [start, end), by id."""
@@ -265,9 +288,6 @@ class TapeReader(Reads, Protocol):
 
     def log_after(self, number: int, item: int, limit: int) -> list[LogEntry]:
         """List what came after (commit number, item), oldest first; the first entry may begin before `item`."""
-
-    def log_span(self) -> tuple[int, int]:
-        """Give the oldest and newest commit number of the log, (0, 0) when it is empty."""
 
     def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:
         """Give a closed candle as it stood after a commit."""
@@ -296,8 +316,12 @@ class TapeReader(Reads, Protocol):
     def hourly(self, kind: RowKind) -> int:
         """Count the events or entries of the log of the hour up to the newest one."""
 
-    def version(self) -> int:
-        """Give a number that changes whenever somebody else has written."""
+    def signal(self, identity: int) -> Judged | None:
+        """Give one judgement of a signal."""
+
+    def signals(self, instrument: str | None, start: int, end: int, *, number: int, limit: int) -> list[Judged]:
+        """List the newest judgement, as of commit `number`, of every signal (of one instrument) whose bar begins in
+        [start, end): by bar, oldest first, and of more than `limit` the newest."""
 
 
 class TapeStore(TapeReader, Protocol):

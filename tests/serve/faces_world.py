@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from gapless.collect.demand import Fetch
 from gapless.derive.settle import Commit, Vouched, settle
-from gapless.model import MINUTE, Bar, Evidence, Gap, Instrument, Quote, Tape, Ticker, Trade
+from gapless.model import MINUTE, Bar, Candle, Evidence, Gap, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.query.market import Market
 from gapless.serve import ServeSettings, create_app, serve
 from gapless.store.sqlite import SqliteStore
@@ -148,6 +148,9 @@ class World:
 
     async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
         return {"added": add, "removed": remove, "refused": []}
+
+    def emitted(self, number: int, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
+        return None
 
     async def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:
         while True:

@@ -7,10 +7,11 @@ from gapless.model import Bar, Evidence, Gap, MinuteFold, Tape, Trade
 
 
 class Pending:
-    """Everything that waits for the next commit; `rows` counts trades and bars."""
+    """Everything that waits for the next commit; `rows` counts trades and bars, `began` is when it began to wait."""
 
     def __init__(self) -> None:
         self.rows = 0
+        self.began = 0
         self._trades: dict[int, tuple[Tape, list[Trade]]] = {}
         self._bars: dict[str, list[Bar]] = {}
         self._vouched: dict[int, list[Vouched]] = {}
@@ -93,6 +94,7 @@ class Pending:
         commit = Commit(
             now=now,
             known_at=known_at,
+            began=self.began,
             cause="repair" if self._causes else "stream",
             primary=primary,
             since=since or {},

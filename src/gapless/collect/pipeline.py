@@ -103,6 +103,7 @@ class Pipeline:
         one is noted in it, and what comes twice is as it should be.
         """
         odd: list[bytes] = []
+        self.pending.began = self.pending.began or mono
         for name, run in runs.items():
             stream = self._streams.get(name)
             if stream is None:
@@ -298,6 +299,7 @@ class Pipeline:
     def ticked(self, mono: int) -> None:
         """Let the clock speak: bars that are due and did not come, minutes whose time is up."""
         now = self.clock.now(mono)
+        self.pending.began = self.pending.began or mono
         self.due_bars(now - _BAR_GRACE)
         for line in self.lines.values():
             self._close_due(line, now)

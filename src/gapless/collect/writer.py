@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from gapless.collect.pending import Pending
+from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled, settle
 from gapless.errors import StoreBusy
 from gapless.model import MS
@@ -27,6 +28,7 @@ class Writer:
         take: Callable[[], list[Commit]],
         written: Callable[[Settled], None],
         pressure: Callable[[bool], None],
+        deriver: Deriver | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -34,6 +36,7 @@ class Writer:
         self._take = take
         self._written = written
         self._pressure = pressure
+        self._deriver = deriver or Deriver()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._paused = False
         self.failed = False
@@ -81,10 +84,14 @@ class Writer:
     async def _commit(self, commit: Commit) -> Settled:
         """Commit in the thread, however long another writer holds the store."""
         loop = asyncio.get_running_loop()
+        work = partial(settle, commit=commit, deriver=self._deriver)
         while True:
             try:
-                return await loop.run_in_executor(self._pool, self._store.commit, partial(settle, commit=commit))
-            except StoreBusy:
+                return await loop.run_in_executor(self._pool, self._store.commit, work)
+            except BaseException as error:
+                self._deriver.forget()  # what it remembers was not committed
+                if not isinstance(error, StoreBusy):
+                    raise
                 self.held_up += 1
 
     def close(self) -> None:

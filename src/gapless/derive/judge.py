@@ -124,6 +124,17 @@ def _whole(trades: Held) -> Proof:
     return Proof.PROVEN if trades.streamed else Proof.REPAIRED
 
 
+def footprint_proof(candle: Candle | None, *, folded: bool) -> Proof:
+    """Give the proof of the trades of a minute: that of its candle, but the venue's bar alone proves no trade."""
+    if candle is None or candle.proof is Proof.MISSING:
+        return Proof.PARTIAL if folded else Proof.MISSING
+    if candle.proof is not Proof.OFFICIAL:
+        return candle.proof
+    if folded:
+        return Proof.PARTIAL
+    return Proof.REPAIRED if candle.state is State.EMPTY else Proof.MISSING
+
+
 def candle_of(bar: Bar, origin: Origin, proof: Proof, *, edge: bool = False, border: bool = False) -> Candle:
     """Dress a bar as a candle."""
     return Candle(

@@ -6,9 +6,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gapless.derive.aged import aged, as_judged, came_back, keep, lowered
+from gapless.derive.bars import ClosedBar
+from gapless.derive.deriver import Change, Deriver
 from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge, revised
 from gapless.derive.minutes import fold_minute
 from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
+from gapless.model.signal import Judged
 from gapless.ports import MinuteRow, Transaction
 from gapless.tape.coverage import Coverage, Range, cut, merged, without
 from gapless.tape.wanted import ended, joined_ranges, trimmed
@@ -31,11 +34,13 @@ class Commit(Struct, kw_only=True):
     `primary` maps an instrument to the tape its folds come from, `since` to the minute from which it is live.
     `folds` are minutes that were folded in memory from all their trades. `due` are minutes whose time is up,
     whether or not everything came; `trims` are tapes of which nothing exists before an id, `cuts` those of which
-    nothing will exist after one. `kept` are ids that were imported or asked for: they do not age. `now` is venue time.
+    nothing will exist after one. `kept` are ids that were imported or asked for: they do not age. `began` is when the
+    first of all this was received (monotonic ns, 0 unknown). `now` is venue time.
     """
 
     now: int
     known_at: int
+    began: int = 0
     cause: str = "stream"
     primary: dict[str, Tape] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
@@ -52,34 +57,69 @@ class Commit(Struct, kw_only=True):
     events: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
 
 
-class Change(Struct, frozen=True):
-    """A candle that a commit closed (revision 0) or revised; `former` is what it replaced."""
-
-    instrument: str
-    candle: Candle
-    former: Candle | None
-
-
 class Settled(Struct):
-    """What a commit did: candles closed and revised, gaps filled."""
+    """What a commit did: candles closed and revised, gaps filled, and what was derived from it.
+
+    `rewritten` are candles that are served otherwise without a revision, `folds` the minutes that were folded, by
+    tape, `stale` those whose fold no longer holds. `number` is the commit's in the log, 0 where it noted nothing
+    there; `began` as in `Commit`.
+    """
 
     changes: list[Change] = field(default_factory=list)
+    rewritten: list[tuple[str, Candle]] = field(default_factory=list)
+    folds: list[tuple[int, MinuteFold]] = field(default_factory=list)
+    stale: set[tuple[int, int]] = field(default_factory=set)
     repaired: list[Gap] = field(default_factory=list)
+    bars: list[ClosedBar] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    number: int = 0
+    began: int = 0
 
 
-def settle(tx: Transaction, commit: Commit) -> Settled:
-    """Write a commit and everything that follows from it."""
-    result = Settled()
+def settle(tx: Transaction, commit: Commit, deriver: Deriver | None = None) -> Settled:
+    """Write a commit and everything that follows from it; `deriver` remembers between commits what it needs."""
+    result = Settled(began=commit.began)
+    before = tx.log_span()[1]
+    _write_rows(tx, commit, result)
+    candidates = _write_ledger(tx, commit, result)
     due: dict[str, set[int]] = {}
     for instrument, start in commit.due:
         due.setdefault(instrument, set()).add(start)
-    candidates = {instrument: set(starts) for instrument, starts in due.items()}
-    stale: set[tuple[int, int]] = set()
+        candidates.setdefault(instrument, set()).add(start)
+    bars: dict[tuple[str, int], Bar] = {}
+    polled = _polled(tx, commit)
+    for instrument, incoming in commit.bars:
+        bars.update({(instrument, bar.start): bar for bar in incoming})
+        candidates.setdefault(instrument, set()).update(bar.start for bar in incoming)
+    for instrument, starts in candidates.items():
+        minutes = _Minutes(tx, commit, result, instrument)
+        for start in sorted(starts):
+            bar, key = bars.get((instrument, start)), (instrument, start)
+            minutes.settle(start, bar, polled=key in polled, due=start in due.get(instrument, ()))
+    for instrument, candle in result.rewritten:
+        mark = (candle.start, candle.revision)
+        tx.put_log("origin", instrument, 0, mark, late=True, known_at=commit.known_at)
+    derived = (deriver or Deriver()).take(
+        tx, result.changes, result.rewritten, since=commit.since, primary=commit.primary, known_at=commit.known_at
+    )
+    result.bars, result.judged = derived.bars, derived.judged
+    number = tx.log_span()[1]
+    result.number = number if number > before else 0
+    return result
+
+
+def _write_rows(tx: Transaction, commit: Commit, result: Settled) -> None:
     for vouch in commit.vouched:
         _vouch(tx, vouch, commit)
     for tape, rows in commit.trades:
         tx.add_trades(tape.id, rows)
-        stale |= _index(tx, tape, rows)
+        result.stale |= _index(tx, tape, rows)
+    for event in commit.events:
+        tx.put_event(*event)
+
+
+def _write_ledger(tx: Transaction, commit: Commit, result: Settled) -> dict[str, set[int]]:
+    """Write what is wanted and what is missing; give the minutes on which the new ids throw light, by instrument."""
     keep(tx, commit.kept)
     for tape, first, last in commit.wanted:
         ranges = joined_ranges([*tx.wanted(tape.id), (first, last)])
@@ -88,13 +128,12 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         tx.put_wanted(tape.id, trimmed(tx.wanted(tape.id), first))
     for tape, last in commit.cuts:
         tx.put_wanted(tape.id, ended(tx.wanted(tape.id), last))
-    for event in commit.events:
-        tx.put_event(*event)
     for tape, gap in commit.gaps:
         _name(tx, tape, _given_up(tx, gap) if gap.state == "permanent" else gap, commit.known_at)
     for tape, gap in commit.gaps:
         if gap.state == "permanent":
             result.repaired += _filled(tx, tape, (gap.first, gap.last), ("open",), commit.known_at)
+    candidates: dict[str, set[int]] = {}
     for vouch in commit.vouched:
         # What was given up comes by another way than the stream, if at all.
         states = ("open",) if vouch.evidence is Evidence.STREAM else ("open", "permanent", "expired")
@@ -102,19 +141,7 @@ def settle(tx: Transaction, commit: Commit) -> Settled:
         primary = commit.primary.get(vouch.tape.instrument)
         if primary and primary.id == vouch.tape.id:
             candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
-    bars: dict[tuple[str, int], Bar] = {}
-    polled = _polled(tx, commit)
-    for instrument, incoming in commit.bars:
-        bars.update({(instrument, bar.start): bar for bar in incoming})
-        candidates.setdefault(instrument, set()).update(bar.start for bar in incoming)
-    for instrument, starts in candidates.items():
-        judged = _Judged(tx, commit, instrument, commit.primary.get(instrument), stale)
-        for start in sorted(starts):
-            bar, key = bars.get((instrument, start)), (instrument, start)
-            change = judged.minute(start, bar, polled=key in polled, due=start in due.get(instrument, ()))
-            if change:
-                result.changes.append(change)
-    return result
+    return candidates
 
 
 def _index(tx: Transaction, tape: Tape, rows: list[Trade]) -> set[tuple[int, int]]:
@@ -235,19 +262,18 @@ def _polled(tx: Transaction, commit: Commit) -> set[tuple[str, int]]:
     return polled
 
 
-class _Judged:
-    """Judges the minutes of one instrument inside a transaction."""
+class _Minutes:
+    """Closes and revises the minutes of one instrument inside a transaction."""
 
-    def __init__(
-        self, tx: Transaction, commit: Commit, instrument: str, tape: Tape | None, stale: set[tuple[int, int]]
-    ) -> None:
+    def __init__(self, tx: Transaction, commit: Commit, result: Settled, instrument: str) -> None:
         self.tx = tx
         self.commit = commit
+        self.result = result
         self.instrument = instrument
-        self.tape = tape
-        self.stale = stale
+        self.tape = commit.primary.get(instrument)
+        self.stale = result.stale
 
-    def minute(self, start: int, incoming: Bar | None, *, polled: bool, due: bool) -> Change | None:
+    def settle(self, start: int, incoming: Bar | None, *, polled: bool, due: bool) -> None:
         """Close or revise a minute where its time has come."""
         former = self.tx.candle(self.instrument, start)
         bar = incoming or bar_of(former)
@@ -255,7 +281,8 @@ class _Judged:
             polled = former.polled
         if self.tape is None:
             alone = judge(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None)
-            return self._write(alone, former, polled=polled)
+            self._write(alone, former, polled=polled)
+            return
         closed = former is not None and former.revision >= 0
         fold = self._fold(start)
         trades = held(self.tx, self.tape, start, fold=fold, bar=bar)
@@ -264,12 +291,12 @@ class _Judged:
             if incoming and former is None:
                 waiting = replace(candle_of(incoming, Origin.VENUE, Proof.OFFICIAL), revision=-1, polled=polled)
                 self.tx.put_candle(self.instrument, waiting, None, self.commit.cause, self.commit.known_at)
-            return None
+            return
         self._keep(start, fold)
         # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
         close = trades.before.price if trades.before else None
         judged = judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
-        return self._write(as_judged(judged, former, aged=trades.aged), former, polled=polled)
+        self._write(as_judged(judged, former, aged=trades.aged), former, polled=polled)
 
     def _fold(self, start: int) -> MinuteFold | None:
         """Give our fold of a minute: from memory, as stored, or from the stored trades."""
@@ -294,15 +321,16 @@ class _Judged:
         if self.tx.fold(self.tape.id, start) != fold:
             self.tx.put_minute(self.tape.id, MinuteRow(start, fold.first_seq, fold.last_seq), fold)
             came_back(self.tx, self.tape.id, "ladders", (start // MINUTE,) * 2, self.commit.known_at)
+            self.result.folds.append((self.tape.id, fold))
 
-    def _write(self, candle: Candle, former: Candle | None, *, polled: bool) -> Change | None:
+    def _write(self, candle: Candle, former: Candle | None, *, polled: bool) -> None:
         if candle.proof is Proof.MISSING:
-            return None
+            return
         if polled and candle.origin is Origin.VENUE:
             candle = replace(candle, polled=True)
         fresh = revised(candle, former)
         if fresh is None:
-            return None
+            return
         live = fresh.start >= self.commit.since.get(self.instrument, 2**63)
         if former is None and live and self.tx.candle_after(self.instrument, fresh.start):
             # It was missing when its time was up: being there now is a change, also to the bars that contain it.
@@ -310,7 +338,8 @@ class _Judged:
         kept = former if former and former.revision >= 0 and fresh.revision > former.revision else None
         self.tx.put_candle(self.instrument, fresh, kept, self.commit.cause, self.commit.known_at)
         if former is not None and fresh.revision == former.revision:
-            return None
+            self.result.rewritten.append((self.instrument, fresh))
+            return
         mark = (fresh.start, fresh.revision)
         self.tx.put_log("candle", self.instrument, 0, mark, late=kept is not None, known_at=self.commit.known_at)
-        return Change(self.instrument, fresh, kept)
+        self.result.changes.append(Change(self.instrument, fresh, kept))

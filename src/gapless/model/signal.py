@@ -30,8 +30,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     """A judgement as it is kept: of the bar of `minutes` that begins at `start` (ns UTC) on the grid of midnight.
 
     `judgement` counts from 0. `state` is `found` at first, `confirmed` once the data has changed and the signal stands,
-    `withdrawn` once it does not (`signal` is then the last one that stood). `revision` and `proof` are those of the
-    bars that were seen: the sum of their revisions and their worst proof. `known_at` is when it was judged, ns.
+    `withdrawn` once it does not (`signal` is then the last one that stood). `revision` is the sum of
+    those of the bars that were seen, `proof` that of the judged bar. `known_at` is when it was judged, ns.
     """
 
     id: int = 0

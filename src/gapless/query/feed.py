@@ -1,11 +1,12 @@
 """Turns the log of commits into the events of streams, after a cursor, in commit order.
 
-A stream is `trades:ID`, `candles:ID:TIMEFRAME`, `gaps:ID` or `gaps`. Whatever reads the log from a cursor on is given
-the same events with the same cursors, at any time: rows are rendered as they stood at their commit.
+A stream is `trades:ID`, `candles:ID:TIMEFRAME`, `signals:ID:TIMEFRAME`, `signals:ID`, `signals`, `gaps:ID` or `gaps`.
+Whatever reads the log from a cursor on is given the same events with the same cursors, at any time: rows are rendered
+as they stood at their commit.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -16,11 +17,14 @@ from gapless.errors import BadInput
 from gapless.model import MINUTE, MINUTE_1, Candle, Gap, Tape, Timeframe, iso, parse_timeframe
 from gapless.ports import LogEntry, TapeReader
 from gapless.query.market import Market
-from gapless.query.present import candle_row, trade_row
+from gapless.query.present import candle_row, signal_row, trade_row
 
-Kind = Literal["trades", "candles", "gaps"]
-FORMS = "trades:ID, candles:ID:TIMEFRAME, gaps:ID, gaps"
+Kind = Literal["trades", "candles", "signals", "gaps"]
+FORMS = "trades:ID, candles:ID:TIMEFRAME, signals:ID:TIMEFRAME, signals:ID, signals, gaps:ID, gaps"
+Emitted = Callable[[int, str, Timeframe, int], Candle | None]
+"""Gives, where it is known still, the bar as commit NUMBER emitted it: (number, instrument, timeframe, start)."""
 STEP = 1_000  # items of the log that are read and rendered at once
+_FRAME = re.compile(r"\d+[mhdw]", re.ASCII)
 _CURSOR = re.compile(r"([0-9a-f]{1,15})\.([0-9a-f]{1,15})", re.ASCII)
 _END = 2**62
 
@@ -38,12 +42,12 @@ class Cursor(Struct, frozen=True, order=True):
 
 
 class Stream(Struct, frozen=True):
-    """What a client asked for; `name` is the text it used, which its events carry. No instrument means all."""
+    """What a client asked for; `name` is the text it used, which its events carry. None means all there are."""
 
     name: str
     kind: Kind
     instrument: str | None
-    timeframe: Timeframe = MINUTE_1
+    timeframe: Timeframe | None = None
 
 
 class Event(Struct, frozen=True):
@@ -80,14 +84,19 @@ def parse_cursor(text: str) -> Cursor:
 def parse_stream(name: str, market: Market) -> Stream:
     """Read the name of a stream with a cursor; its instrument may be spelled as people do."""
     kind, colon, rest = name.partition(":")
-    if kind == "gaps" and not colon:
-        return Stream(name, "gaps", None)
-    if kind == "candles" and rest.count(":"):
+    known: dict[str, Kind] = {"trades": "trades", "candles": "candles", "signals": "signals", "gaps": "gaps"}
+    word = known.get(kind)
+    if word in {"gaps", "signals"} and word and not colon:
+        return Stream(name, word, None)
+    if word is None or not rest:
+        raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
+    instrument, timeframe = rest, ""
+    if word == "candles" or (word == "signals" and _FRAME.fullmatch(rest.rpartition(":")[2])):
         instrument, _, timeframe = rest.rpartition(":")
-        return Stream(name, "candles", market.instrument(instrument).id, parse_timeframe(timeframe))
-    if kind in {"trades", "gaps"} and rest:
-        return Stream(name, "trades" if kind == "trades" else "gaps", market.instrument(rest).id)
-    raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
+    if not instrument:
+        raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
+    found = market.instrument(instrument).id
+    return Stream(name, word, found, parse_timeframe(timeframe) if timeframe or word == "candles" else None)
 
 
 def now(reader: TapeReader) -> Cursor:
@@ -141,10 +150,16 @@ def _at_most(entry: LogEntry, items: int) -> LogEntry:
     return entry if _size(entry) <= items else replace(entry, last=entry.first + items - 1)
 
 
-def events_of(reader: TapeReader, step: Step, stream: Stream) -> Iterator[Event]:
-    """Render what a step holds for a stream, in its order."""
+def events_of(
+    reader: TapeReader, step: Step, stream: Stream, *, emitted: Emitted = lambda number, instrument, frame, start: None
+) -> Iterator[Event]:
+    """Render what a step holds for a stream, in its order; bars are taken as they were `emitted` where that is known,
+    which gives the same and spares the store."""
     if stream.kind == "gaps":
         yield from _gaps(reader, step, stream.instrument)
+        return
+    if stream.kind == "signals":
+        yield from _signals(reader, step, stream)
         return
     tapes = reader.tapes(stream.instrument)
     if stream.kind == "trades":
@@ -152,7 +167,7 @@ def events_of(reader: TapeReader, step: Step, stream: Stream) -> Iterator[Event]
         if primary is not None:
             yield from _trades(reader, step, primary)
     elif tapes:
-        yield from _candles(reader, step, stream, tapes[0])
+        yield from _candles(reader, step, stream, tapes[0], emitted)
 
 
 def _trades(reader: TapeReader, step: Step, tape: Tape) -> Iterator[Event]:
@@ -164,15 +179,17 @@ def _trades(reader: TapeReader, step: Step, tape: Tape) -> Iterator[Event]:
             yield Event(after, "trade", entry.late, trade_row(trade, tape.price_digits, tape.size_digits))
 
 
-def _candles(reader: TapeReader, step: Step, stream: Stream, tape: Tape) -> Iterator[Event]:
+def _candles(reader: TapeReader, step: Step, stream: Stream, tape: Tape, emitted: Emitted) -> Iterator[Event]:
     """Give a bar when its last minute closes and each time a minute of a closed one is revised, once a commit."""
-    frame = stream.timeframe
+    frame = stream.timeframe or MINUTE_1
     mine = [entry for entry in step.entries if entry.kind == "candle" and entry.instrument == stream.instrument]
     for entry, following in zip(mine, [*mine[1:], step.following], strict=False):
         begin = frame.start_of(entry.first)
         if frame != MINUTE_1 and following and _in_bar(entry, following, begin, frame):
             continue
-        candle = _minute(reader, entry) if frame == MINUTE_1 else _bar(reader, entry, begin, frame)
+        candle = emitted(entry.number, entry.instrument, frame, begin)
+        if candle is None:
+            candle = _minute(reader, entry) if frame == MINUTE_1 else _bar(reader, entry, begin, frame)
         if candle is None:
             continue
         late = entry.late or entry.first + MINUTE < frame.end_of(begin)
@@ -209,6 +226,15 @@ def _bar(reader: TapeReader, entry: LogEntry, begin: int, frame: Timeframe) -> C
         stood = (reader.candle_as_of(entry.instrument, minute.start, entry.number) for minute in minutes)
         minutes = [candle or Candle(start=minute.start) for candle, minute in zip(stood, minutes, strict=True)]
     return bar_of_minutes(minutes, frame) if minutes[-1].proof else None
+
+
+def _signals(reader: TapeReader, step: Step, stream: Stream) -> Iterator[Event]:
+    for entry in step.entries:
+        if entry.kind != "signal" or stream.instrument not in {None, entry.instrument}:
+            continue
+        judged = reader.signal(entry.first)
+        if judged and (stream.timeframe is None or stream.timeframe.minutes == judged.minutes):
+            yield Event(Cursor(entry.number, entry.item + 1), "signal", entry.late, signal_row(judged))
 
 
 def _gaps(reader: TapeReader, step: Step, instrument: str | None) -> Iterator[Event]:

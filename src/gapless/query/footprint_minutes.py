@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from gapless.derive.judge import footprint_proof
 from gapless.derive.ladder import LadderFold
-from gapless.model import HOUR, MINUTE, Instrument, MinuteFold, Origin, Proof, Span, State, Tape
+from gapless.model import HOUR, MINUTE, Instrument, MinuteFold, Origin, Proof, Span, Tape
 from gapless.model.footprint import Ladder
 from gapless.model.packed import decode
 from gapless.ports import MinuteRow, TapeReader
@@ -67,17 +68,10 @@ class BarMinutes:
         return self._hours[start]
 
     def proof(self, start: int) -> Proof:
-        """Give the proof of the trades of a minute: the candle's, but the venue's bar alone proves no trade."""
-        candle, fold = self.candles.get(start), self.folds.get(start)
+        """Give the proof of the trades of a minute."""
         if start in self.expired:
             return Proof.MISSING
-        if candle is None:
-            return Proof.PARTIAL if fold else Proof.MISSING
-        if candle.proof is not Proof.OFFICIAL:
-            return candle.proof
-        if fold:
-            return Proof.PARTIAL
-        return Proof.REPAIRED if candle.state is State.EMPTY else Proof.MISSING
+        return footprint_proof(self.candles.get(start), folded=start in self.folds)
 
     def spans(self, folds: Sequence[MinuteFold]) -> list[Span]:
         """List who vouches for the ids that these folds span, each with its part of them."""

@@ -5,8 +5,9 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from gapless.model import SIDE_NAMES, Candle, Instrument, Trade
+from gapless.model import SIDE_NAMES, Candle, Instrument, Timeframe, Trade
 from gapless.model.number import plain
+from gapless.model.signal import Judged
 from gapless.model.times import in_epoch, iso
 from gapless.query.answer import CandleAnswer, TradeAnswer
 
@@ -88,6 +89,33 @@ def trade_row(
     if received:
         row["received"] = in_epoch(trade.received, epoch)
     return row
+
+
+SIGNAL_COLUMNS = (
+    "instrument", "timeframe", "start", "end", "kind", "side", "state", "price", "score", "proof", "revision",
+    "judgement", "known_at", "values",
+)  # fmt: skip
+
+
+def signal_row(judged: Judged, *, epoch: str | None = None) -> dict[str, Any]:
+    """Write a judgement as a row of `SIGNAL_COLUMNS`."""
+    frame, signal = Timeframe(judged.minutes), judged.signal
+    return {
+        "instrument": judged.instrument,
+        "timeframe": str(frame),
+        "start": in_epoch(judged.start, epoch),
+        "end": in_epoch(frame.end_of(judged.start), epoch),
+        "kind": signal.kind,
+        "side": SIDE_NAMES[signal.side] if signal.side else None,
+        "state": judged.state,
+        "price": signal.price,
+        "score": signal.score,
+        "proof": judged.proof.text,
+        "revision": judged.revision,
+        "judgement": judged.judgement,
+        "known_at": in_epoch(judged.known_at, epoch),
+        "values": signal.values,
+    }
 
 
 def listing(answer: CandleAnswer | TradeAnswer, rows: Iterable[dict[str, Any]], *, epoch: str | None) -> dict[str, Any]:

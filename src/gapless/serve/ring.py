@@ -14,7 +14,7 @@ from gapless.serve.system import System
 from gapless.serve.thread import ReadingThread
 
 _ENCODE = msgspec.json.Encoder().encode
-_LOGGED = {"trades": "trades", "candles": "candle", "gaps": "gap"}
+_LOGGED = {"trades": "trades", "candles": "candle", "signals": "signal", "gaps": "gap"}
 
 
 def _line(stream: Stream, event: Event) -> "Line":
@@ -113,8 +113,11 @@ class Ring:
         return sorted((line for lines in found for line in lines), key=lambda line: line.cursor)
 
     def _render(self, step: Step, streams: Iterable[Stream]) -> dict[str, list[Line]]:
-        reader = self._system.reader
-        return {stream.name: [_line(stream, event) for event in events_of(reader, step, stream)] for stream in streams}
+        reader, emitted = self._system.reader, self._system.emitted
+        return {
+            stream.name: [_line(stream, event) for event in events_of(reader, step, stream, emitted=emitted)]
+            for stream in streams
+        }
 
     def _keep(self, kept: RingStep, rendered: dict[str, list[Line]]) -> None:
         fresh = {name: lines for name, lines in rendered.items() if name not in kept.lines}

@@ -20,6 +20,7 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cors_origins: tuple[str, ...] = ()
     ring_events: int = 50_000
     ring_bytes: int = 32_000_000
+    hot_minutes: int = 240  # newest minutes of each instrument in memory, before the store
     newest_every_ms: int = 100  # how often tickers, quotes and books are looked at for streams
     most_streams: int = 1_000  # of one connection
     ping_every_s: float = 20.0

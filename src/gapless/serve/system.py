@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry
 
 from gapless.collect.demand import Fetch
-from gapless.model import Instrument, Quote, Ticker, Trade
+from gapless.model import Candle, Instrument, Quote, Ticker, Timeframe, Trade
 from gapless.ports import TapeReader
 from gapless.query.market import Market
 
@@ -65,6 +65,9 @@ class System(Protocol):
 
     def wait_for_commit(self, known: int) -> Awaitable[int]:
         """Wait until the store holds a commit newer than `known`, by whichever process, and give the newest number."""
+
+    def emitted(self, number: int, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
+        """Give a bar as a commit emitted it, None where it must be folded from the store; from any thread."""
 
     def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:
         """Go through trades as they arrive, before they are committed, until cancelled."""

@@ -32,10 +32,10 @@ _EVIDENCE = {int(evidence): evidence for evidence in Evidence}
 
 
 class Scale(Struct, frozen=True):
-    """The key of an instrument in the tables, its digits, and 10^(price_digits + size_digits)."""
+    """An instrument, its key in the tables, its digits, and 10^(price_digits + size_digits)."""
 
     key: int
-    instrument: str
+    described: Instrument
     price_digits: int
     size_digits: int
     unit: int
@@ -87,12 +87,12 @@ class Reading:
         known = self._scales.get(instrument)
         if known is None:
             row = self.one(
-                "SELECT id, price_digits, size_digits FROM instrument WHERE environment = ? AND name = ?",
+                "SELECT id, price_digits, size_digits, described FROM instrument WHERE environment = ? AND name = ?",
                 (self.environment(), instrument),
             )
             if row is None:
                 raise UnknownName(f"the store holds no instrument {instrument!r}")
-            known = Scale(row[0], instrument, row[1], row[2], 10 ** (row[1] + row[2]))
+            known = Scale(row[0], _INSTRUMENT.decode(row[3]), row[1], row[2], 10 ** (row[1] + row[2]))
             self._scales[instrument] = known
         return known
 
@@ -106,6 +106,10 @@ class Reading:
                            (tape,))  # fmt: skip
             known = self._tapes[tape] = self.scale(row[0])
         return known
+
+    def instrument(self, name: str) -> Instrument:
+        """Give an instrument by its id."""
+        return self.scale(name).described
 
     def instruments(self) -> list[Instrument]:
         """List the instruments, by id."""

@@ -12,6 +12,7 @@ import msgspec
 
 from gapless.errors import BadInput, StoreBusy, StoreError, UnknownName
 from gapless.model import Candle, Environment, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
+from gapless.model.signal import Judged
 from gapless.ports import JobRow, MinuteRow
 from gapless.store.retained import Retained
 from gapless.store.rows import CANDLE, FOLD, bar_params, candle_params, plain_candle, trade_params
@@ -234,6 +235,12 @@ class SqliteStore(Retained):
             "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (gap.tape, gap.first, gap.last, gap.opened, gap.closed, gap.cause, gap.state, gap.reason),
         )
+
+    def put_signal(self, judged: Judged, *, late: bool) -> Judged:
+        """Keep a judgement and note it in the log; give it with its id."""
+        identity = self.insert_signal(judged, self.number)
+        self.put_log("signal", judged.instrument, 0, (identity, identity), late=late, known_at=judged.known_at)
+        return msgspec.structs.replace(judged, id=identity)
 
     def put_event(self, kind: str, subject: str, detail: dict[str, Any], at: int) -> None:
         """Keep an event."""
