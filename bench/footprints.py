@@ -17,7 +17,6 @@ from typing import Any
 
 from gapless.derive.judge import candle_of
 from gapless.derive.minutes import fold_minute
-from gapless.engine import calm_collector
 from gapless.model import (
     MINUTE,
     Evidence,
@@ -34,6 +33,7 @@ from gapless.ports import MinuteRow
 from gapless.query.footprint import footprint, trades_tape, typical_ticks_per_row
 from gapless.query.footprint_batch import Item, footprint_batch
 from gapless.query.market import Market
+from gapless.startup import calm_collector
 from gapless.store.sqlite import SqliteStore
 
 INSTRUMENTS, MARKETS, A_MINUTE, BATCH = 40, 4, 200, 1_000

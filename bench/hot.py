@@ -19,9 +19,9 @@ from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Pipeline
 from gapless.derive.minutes import Minutes
-from gapless.engine import calm_collector
 from gapless.model import Instrument, Tape, Trade
 from gapless.net.websocket import PicowsSockets
+from gapless.startup import calm_collector
 from gapless.tape.coverage import Coverage
 from gapless.tape.sequence import Sequence
 from gapless.venues.registry import venue

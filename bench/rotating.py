@@ -15,11 +15,11 @@ from bench.hot import pipeline
 from bench.paced import BASE_SEQ
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.pending import Pending
-from gapless.engine import calm_collector
 from gapless.model import DAY, Trade
 from gapless.net.clock import SystemClock
 from gapless.net.websocket import PicowsSockets
 from gapless.protocol.session import Watch
+from gapless.startup import calm_collector
 from gapless.venues.registry import venue
 from gapless.venues.spec import Hosts
 

@@ -23,7 +23,6 @@ from gapless.collect.rest import RestClient
 from gapless.collect.settings import VenueSettings, ceiling_of
 from gapless.collect.sources import Sources
 from gapless.config import load
-from gapless.engine import by_venue
 from gapless.model import Instrument, TapeKind, Timeframe, iso
 from gapless.model.instrument import squeeze
 from gapless.model.times import parse_duration
@@ -32,6 +31,7 @@ from gapless.net.rest import AiohttpRest
 from gapless.query.lacking import lacking, span_asked
 from gapless.query.market import Market
 from gapless.query.resolve import resolve
+from gapless.startup import by_venue
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.sqlite import SqliteStore, sqlite_path
 from gapless.venues.registry import VENUES, venue

@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -27,65 +27,24 @@ from gapless.faces import Faces
 from gapless.jobs import jobs_of
 from gapless.log import Log
 from gapless.model import SECOND, Candle, Environment, Trade
-from gapless.model.instrument import squeeze
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
 from gapless.query.hot import Hot, hot_reader
+from gapless.startup import by_venue, calm_collector, first_of, untouched
 from gapless.status import Status
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.store.locks import TapeLocks
 from gapless.store.sqlite import SqliteStore, sqlite_path
-from gapless.venues.registry import VENUES, venue
+from gapless.venues.registry import venue
 
 _STOP_WITHIN = 5.0
 _SWEEP = 60 * SECOND
 _OTHERS = SECOND // 2  # how often commits of other processes are looked for
 
 
-def by_venue(ids: list[str]) -> dict[str, list[str]]:
-    """Sort ids by venue; one without a venue is answered with what it could mean."""
-    sorted_ids: dict[str, list[str]] = {}
-    for text in dict.fromkeys(ids):
-        name, colon, symbol = text.partition(":")
-        if not colon or not symbol or (name not in VENUES and "/" in name):
-            spelled = squeeze(name).upper()
-            could = ", ".join(f"{known}:{spelled}" for known in VENUES)
-            raise BadInput(f"{text!r} names no venue; it could mean {could}")
-        sorted_ids.setdefault(venue(name).name, []).append(text)
-    return sorted_ids
-
-
-def calm_collector() -> None:
-    """Let the garbage collector look seldom, and not at what was there at the start: measured, 7 % of the hot path.
-
-    It would then look at what is old once in days; `Engine` has it do so every minute.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
-@contextmanager
-def _untouched(path: str) -> Iterator[list[Path]]:
-    """Leave no new store behind where the user was mistaken, unless the list that this gives was emptied."""
-    file = Path(path)
-    fresh = [] if path == ":memory:" or file.exists() else [Path(path + end) for end in ("", "-wal", "-shm", ".lock")]
-    try:
-        yield fresh
-    except BadInput:
-        for left in fresh:
-            left.unlink(missing_ok=True)
-        raise
-
-
 def _some(names: list[str]) -> str:
     return f"there are {', '.join(names[:4])}{' and others' if len(names) > 4 else ''}"
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 class Engine:
@@ -135,11 +94,11 @@ class Engine:
             known, other = group.split(GaplessError)
             if known is None or other is not None:
                 raise
-            raise _first(known) from None
+            raise first_of(known) from None
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
-            untouched = stack.enter_context(_untouched(sqlite_path(self.settings.store.url)))
+            fresh = stack.enter_context(untouched(sqlite_path(self.settings.store.url)))
             self.store = open_store(self.settings.store.url, environment=self._environment)
             stack.callback(self.store.close)
             if self.settings.store.durability == "full":
@@ -151,7 +110,7 @@ class Engine:
             if self._recorder:
                 stack.callback(self._recorder.close)
             if await self._prepare(http, stack):
-                untouched.clear()
+                fresh.clear()
                 calm_collector()
                 await self._serve_and_collect()
 

@@ -35,7 +35,7 @@ class Signals(Reading):
     def standing(self, instrument: str, minutes: int, start: int, kind: str) -> Judged | None:
         """Give the newest judgement by one rule of the bar of so many minutes that begins at `start`."""
         row = self.one(
-            f"SELECT {_COLUMNS} {_FROM} WHERE signal.instrument = ? AND minutes = ? AND start = ? AND kind = ? "  # noqa: S608
+            f"SELECT {_COLUMNS} {_FROM} WHERE signal.instrument = ? AND minutes = ? AND start = ? AND kind = ? "
             "ORDER BY judgement DESC LIMIT 1",
             (self.scale(instrument).key, minutes, start, kind),
         )
@@ -43,7 +43,7 @@ class Signals(Reading):
 
     def signal(self, identity: int) -> Judged | None:
         """Give one judgement."""
-        row = self.one(f"SELECT {_COLUMNS} {_FROM} WHERE signal.id = ?", (identity,))  # noqa: S608
+        row = self.one(f"SELECT {_COLUMNS} {_FROM} WHERE signal.id = ?", (identity,))
         return _judged(row) if row else None
 
     def signals(self, instrument: str | None, start: int, end: int, *, number: int, limit: int) -> list[Judged]:
@@ -55,7 +55,7 @@ class Signals(Reading):
             where += " AND signal.instrument = ?"
             params.append(self.scale(instrument).key)
         rows = self.connection.execute(
-            f"SELECT {_COLUMNS}, max(judgement) {_FROM} WHERE {where} "  # noqa: S608
+            f"SELECT {_COLUMNS}, max(judgement) {_FROM} WHERE {where} "
             "GROUP BY signal.instrument, minutes, start, kind ORDER BY start DESC, signal.id DESC LIMIT ?",
             (*params, limit),
         )
