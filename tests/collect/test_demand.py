@@ -46,6 +46,7 @@ class Yard:
         self.budget = MemoryBudget()
         self.rest = self.client()
         self.own = own or []
+        self.now = EPOCH
         self.at_most = at_most
 
     def client(self) -> RestClient:
@@ -62,7 +63,7 @@ class Yard:
     def demand(self) -> Demand:
         supply = Supply(
             venue=BINANCE, hosts=BINANCE.hosts("live", None), rest=self.rest, http=self.http, clock=self.clock,
-            ceiling=Ceiling(weight_per_minute=2_400), kind="agg", archive=False, now=lambda: EPOCH,
+            ceiling=Ceiling(weight_per_minute=2_400), kind="agg", archive=False, now=lambda: self.now,
             own=lambda name, trades: self.own,
         )  # fmt: skip
         return Demand([supply], lambda: nullcontext(self.store), at_most=self.at_most)
@@ -183,6 +184,30 @@ def test_scattered_minutes_of_bars_are_one_request() -> None:
     told = yard.fetch(*spans, trades=False)
     assert (told.state, told.planned, told.requests) == ("fetched", 1, 1)
     assert lacking(Market(yard.store), BTC, (T0, T0 + 191 * MINUTE), trades=False) == []
+
+
+def test_what_no_source_has_is_not_asked_for_again_and_again() -> None:
+    yard = Yard()
+    yard.odd = lambda asked: reply([])
+
+    async def some() -> list[int]:
+        counts = []
+        async with yard.demand() as demand:
+            for minutes in (0, 0, 2):
+                yard.clock.mono += minutes * MINUTE
+                told = await demand.fetch(BTC, [FIVE], trades=False, wait=None)
+                assert told.state == "fetched"
+                counts.append(len(yard.http.asked))
+        return counts
+
+    assert asyncio.run(some()) == [1, 1, 2]
+
+
+def test_nobody_is_asked_while_the_time_of_the_venue_is_not_known() -> None:
+    yard = Yard()
+    yard.now = 0
+    assert yard.fetch(FIVE) == Fetch(state="refused", reason="the time of binance is not known yet")
+    assert yard.http.asked == []
 
 
 def test_a_venue_that_is_not_collected_is_refused() -> None:

@@ -97,6 +97,14 @@ def trades(span: tuple[int, int]) -> str:
     return f"/api/v1/trades?id={BTC}&start={iso(span[0])}&end={iso(span[1])}&limit=10000"
 
 
+def test_a_range_of_more_bars_than_one_answer_holds_is_left_to_a_backfill(town: Town) -> None:
+    before, (start, end) = town.requests(), town.five_minutes(1)
+    found = town.ask("candles", "1m", (start - 5_000 * MINUTE, end))
+    assert (found["fetch"]["state"], found["fetch"]["requests"]) == ("partial", 0)
+    assert found["fetch"]["reason"] == "one answer fetches at most 5,000 bars; `gapless backfill` fetches more"
+    assert town.requests() == before
+
+
 def test_the_command_line_fetches_into_its_own_store_and_counts_what_it_sent(town: Town, tmp_path: Path) -> None:
     before, span = town.requests(), town.five_minutes(6)
     sets = ["--set", "venues.binance.environment=sim", "--set", f"venues.binance.sim_url={town.sim.url}"]
@@ -144,7 +152,7 @@ def test_during_a_ban_what_is_held_is_answered_and_not_one_request_leaves(town: 
         assert (none["fetch"]["state"], none["fetch"]["requests"], none["rows"]) == ("refused", 0, [])
         held = town.ask(what, "5m", (start, start + FIVE))
         assert (held["fetch"]["state"], held["sources"], held["missing"]) == ("held", ["store", "stream"], [])
-        some = town.ask(what, "1m", (start - 9 * HOUR, start + FIVE))
+        some = town.ask(what, "1m", (start - 7 * HOUR, start + FIVE))
         assert some["fetch"]["state"] == "refused"
         assert some["fetch"]["reason"].startswith("banned until 20")
         assert some["missing"]

@@ -1,6 +1,7 @@
 """Every documented route answers, in the documented shape; mistakes are one sentence."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ async def fetch(url: str, path: str, method: str = "GET", **named: Any) -> tuple
     async with aiohttp.ClientSession() as http, http.request(method, url + path, **named) as reply:
         text = await reply.text()
         assert "Traceback" not in text
-        return reply.status, await reply.json() if "json" in reply.content_type else text
+        return reply.status, json.loads(text) if reply.content_type.endswith(("/json", "+json")) else text
 
 
 def ask(world: World, *paths: str, **settings: Any) -> list[tuple[int, Any]]:
@@ -49,6 +50,7 @@ LISTS = [
     f"/api/v1/candles?id={ID}&timeframe=1m",
     f"/api/v1/trades?id={ID}",
     f"/api/v1/footprint?id={ID}&timeframe=1m&last=2&ticks_per_row=1",
+    f"/api/v1/profile?id={ID}&session=1m",
     "/api/v1/tickers",
     "/api/v1/quotes?id=btcusdt",
     "/api/v1/gaps",
@@ -104,6 +106,48 @@ def test_candles_are_what_the_market_answers(world: World) -> None:
     assert last["rows"] == minutes["rows"][1:]
     assert epochs["rows"][0]["start"] == (START + MINUTE) // 1_000_000
     assert [row["state"] for row in live["rows"]] == ["traded", "open"]
+
+
+def test_a_question_says_what_became_of_what_is_missing(world: World) -> None:
+    path = f"/api/v1/candles?id={ID}&timeframe=1m&start=2026-01-07T11:58Z&end=2026-01-07T12:01Z"
+    answers = ask(world, path, *(path + more for more in ("&fetch=none", "&fetch=some", "&wait=61", "&wait=nan")))
+    refused = {"state": "refused", "reason": "binance is not collected by this run"}
+    unasked = {"state": "partial", "reason": "it was not asked to fetch"}
+    for (status, body), expected in zip(answers, (refused, unasked), strict=False):
+        assert status == 200
+        assert body["fetch"] == {"planned": 0, "requests": 0, "weight": 0, "seconds": 0.0, **expected}
+    assert [body.get("error") for _, body in answers[2:]] == [
+        "fetch: 'some' is not allowed; allowed are missing, none",
+        "wait: 61 is not allowed; allowed are 0 to 60 seconds",
+        "wait: nan is not allowed; allowed are 0 to 60 seconds",
+    ]
+
+
+def test_footprints_are_of_one_bar_where_nothing_else_is_asked_for(world: World) -> None:
+    path = f"/api/v1/footprint?id={ID}&timeframe=1m"
+    [(_, body), (_, live)] = ask(world, path, path + "&live=true")
+    assert [row["start"] for row in body["rows"]] == [iso(START + MINUTE)]
+    assert [row["state"] for row in live["rows"]] == ["traded", "open"]
+    assert body["rows"][0]["quality"]["score"] == 10
+
+
+def test_a_batch_comes_as_one_answer_or_line_by_line(world: World) -> None:
+    items = [{"id": name, "timeframe": "1m", "start": iso(START + MINUTE)} for name in (ID, "nosuch")]
+
+    async def main() -> tuple[Any, str, tuple[int, Any]]:
+        async with served(world) as url:
+            path = "/api/v1/footprints"
+            (_, whole) = await fetch(url, path, "POST", json={"items": items})
+            accept = {"accept": "application/x-ndjson"}
+            (_, lines) = await fetch(url, path, "POST", json={"items": items}, headers=accept)
+            return whole, lines, await fetch(url, path, "POST", json={"items": items * 2_501}, headers=accept)
+
+    whole, lines, many = asyncio.run(main())
+    told = [json.loads(line) for line in lines.splitlines()]
+    assert [row["outcome"] for row in whole["results"]] == ["held", "failed"]
+    assert {row["index"]: row["outcome"] for row in told[:-1]} == {0: "held", 1: "failed"}
+    assert (told[-1]["requested"], told[-1]["successful"], told[-1]["failed"]) == (2, 1, 1)
+    assert many == (400, {"error": "items: 5,002 are not allowed; allowed are 1 to 5,000"})
 
 
 def test_a_range_before_what_is_held_is_named_missing(world: World) -> None:

@@ -21,8 +21,10 @@ from gapless.tape.coverage import Range, cut
 from gapless.venues.spec import Hosts, Venue
 
 State = Literal["held", "fetched", "partial", "refused"]
+_AGAIN_AFTER = MINUTE  # what no source had is not asked for again before
 _MOST = 100  # fetches under way or waiting; each holds a connection to the store
 
+_Key = tuple[str, bool, tuple[Range, ...]]
 Opened = Callable[[], AbstractContextManager[TapeStore]]
 """Opens a connection to the store of one's own, which may write."""
 
@@ -73,7 +75,8 @@ class Demand:
         self._supplies = {supply.venue.name: supply for supply in supplies}
         self._opened = opened
         self._at_most = at_most
-        self._running: dict[object, asyncio.Task[Fetch]] = {}
+        self._running: dict[_Key, asyncio.Task[Fetch]] = {}
+        self._fruitless: dict[_Key, int] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def __aenter__(self) -> "Demand":
@@ -95,29 +98,37 @@ class Demand:
         supply = self._supplies.get(instrument.venue)
         if supply is None:
             return Fetch(state="refused", reason=f"{instrument.venue} is not collected by this run")
+        if not supply.now():
+            return Fetch(state="refused", reason=f"the time of {instrument.venue} is not known yet")
         asked = _asked(supply, instrument, spans, trades=trades)
-        if not asked:
-            return Fetch(state="held")
+        key = (instrument.id, trades, tuple(asked))
+        now = supply.clock.monotonic()
+        if not asked or now < self._fruitless.get(key, now):
+            return Fetch(state="fetched" if asked else "held")
         if supply.rest.banned_for(supply.hosts.rest):
             return Fetch(state="refused", reason=_banned(supply))
-        key = (instrument.id, trades, tuple(asked))
         task = self._running.get(key)
         if task is None:
             if len(self._running) >= _MOST:
                 return Fetch(state="refused", reason=f"{_MOST} other fetches are under way; ask again later")
             one = _One(supply, instrument, asked, trades=trades, at_most=self._at_most, progress=progress)
-            task = self._running[key] = asyncio.create_task(self._run(one), name=f"fetch {instrument.id}")
+            task = self._running[key] = asyncio.create_task(self._run(one, key), name=f"fetch {instrument.id}")
             task.add_done_callback(lambda _: self._running.pop(key, None))
         done, _ = await asyncio.wait({task}, timeout=wait)
         if done:
             return task.result()
         return Fetch(state="partial", reason="it goes on in the background; ask again", seconds=wait or 0.0)
 
-    async def _run(self, one: "_One") -> Fetch:
+    async def _run(self, one: "_One", key: "_Key") -> Fetch:
         lock = self._locks.setdefault(one.instrument.id, asyncio.Lock())
         async with lock:
-            with self._opened() as store:
-                return await one.run(store)
+            with await asyncio.to_thread(self._opened) as store:
+                told = await one.run(store)
+        if told.state == "fetched":  # whoever asks the same again misses what no source has
+            now = one.supply.clock.monotonic()
+            self._fruitless = {known: until for known, until in self._fruitless.items() if now < until}
+            self._fruitless[key] = now + _AGAIN_AFTER
+        return told
 
 
 class _One:
@@ -128,7 +139,7 @@ class _One:
         trades: bool, at_most: int, progress: Progress,
     ) -> None:  # fmt: skip
         self.instrument = instrument
-        self._supply = supply
+        self.supply = supply
         self._spans = spans
         self._trades = trades
         self._at_most = at_most
@@ -140,12 +151,12 @@ class _One:
 
     async def run(self, store: TapeStore) -> Fetch:
         """Plan against a store, and fetch what may be fetched."""
-        supply, now = self._supply, self._supply.now()
+        supply, now = self.supply, self.supply.now()
         planner = Planner(
             store, supply.venue, supply.hosts, supply.ceiling, now=now, archive=supply.archive,
             priority=Priority.HISTORY,
         )  # fmt: skip
-        planned = planner.plan_parts(self.instrument, self._spans, self._kind(store))
+        planned = await asyncio.to_thread(planner.plan_parts, self.instrument, self._spans, self._kind(store))
         self._planned = planned.requests
         if planned.seconds * SECOND > self._at_most:
             return self._told("refused", self._too_much(planned))
@@ -172,7 +183,7 @@ class _One:
         if not self._trades:
             return "bars"
         tapes = store.tapes(self.instrument.id)
-        return next((tape.kind for tape in tapes if tape.kind != "bars"), self._supply.kind)
+        return next((tape.kind for tape in tapes if tape.kind != "bars"), self.supply.kind)
 
     def _went(self, done: float, total: float) -> None:
         self._progress(done, total)
@@ -192,7 +203,7 @@ class _One:
         return f"`gapless backfill {self.instrument.id} --start {iso(start)} --end {iso(end)}{trades}`"
 
     def _told(self, state: State, reason: str | None = None) -> Fetch:
-        seconds = (self._supply.clock.monotonic() - self._began) / SECOND
+        seconds = (self.supply.clock.monotonic() - self._began) / SECOND
         return Fetch(
             state=state, planned=self._planned, requests=self._spent.requests, weight=self._spent.weight,
             seconds=round(seconds, 3), reason=reason,

@@ -3,7 +3,8 @@
 from gapless.model import MINUTE, Candle, Instrument, Proof, State, Timeframe
 from gapless.query.market import Market, bounds
 
-_NEVER = 2**62
+_FAR = 2**62
+NEVER = 2**61  # ns: an end that was not named lies beyond it
 
 
 def span_asked(
@@ -14,7 +15,7 @@ def span_asked(
         return None
     newest = market.reader.newest_candle(instrument.id)
     closed = newest.start + MINUTE if newest else 0
-    return bounds(timeframe, start, end, last, _NEVER if start is not None else closed)
+    return bounds(timeframe, start, end, last, _FAR if start is not None else closed)
 
 
 def lacking(

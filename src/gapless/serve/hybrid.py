@@ -9,7 +9,8 @@ from msgspec.structs import asdict, replace
 from gapless.collect.demand import Fetch, answered
 from gapless.errors import BadInput
 from gapless.model import Instrument, Timeframe
-from gapless.query.lacking import lacking, span_asked
+from gapless.query.answer import Span
+from gapless.query.lacking import NEVER, lacking, span_asked
 from gapless.query.market import Market
 from gapless.serve.faces import Faces
 from gapless.serve.questions import one_of
@@ -40,28 +41,31 @@ async def with_missing(
 ) -> dict[str, Any]:
     """Fetch what a page of at most `most` bars misses, where asked to, and answer it."""
     began = time.perf_counter()
-    told = await _fetched(faces, name, timeframe, asked, wait=wait, trades=trades, most=most) if fetch else None
+    told, why = Fetch(state="held"), "it was not asked to fetch"
+    if fetch:
+        instrument, span = await faces.ask(_span, name, timeframe, asked)
+        if span is not None and span[1] - span[0] > most * timeframe.length:
+            why = f"one answer fetches at most {most:,} bars; `gapless backfill` fetches more"
+        elif span is not None:
+            told, why = await _fetched(faces, instrument, span, wait=wait, trades=trades), "it is held no more"
     body = await faces.ask(page, name, timeframe, **asked)
-    if told is None:
-        told = Fetch(state="held")
     if body["missing"] and told.state in ("held", "fetched"):
-        told = replace(told, state="partial", reason="it is held no more" if fetch else "it was not asked to fetch")
+        told = replace(told, state="partial", reason=why)
     return body | {"fetch": asdict(told), "elapsed_ms": round((time.perf_counter() - began) * 1_000, 3)}
 
 
-async def _fetched(
-    faces: Faces, name: str, timeframe: Timeframe, asked: dict[str, Any], *, wait: float, trades: bool, most: int
-) -> Fetch:
-    def missed(market: Market, *, closed: bool = False) -> tuple[Instrument, list[tuple[int, int]]]:
-        instrument = market.instrument(name)
-        span = span_asked(market, instrument, timeframe, asked["start"], asked["end"], asked["last"])
-        if span is None:
-            return instrument, []
-        until = min(span[1], span[0] + most * timeframe.length)
-        return instrument, lacking(market, instrument, (span[0], until), trades=trades, closed=closed)
+def _span(market: Market, name: str, timeframe: Timeframe, asked: dict[str, Any]) -> tuple[Instrument, Span | None]:
+    """Give the instrument and the time that a question is about; a range without an end goes up to now."""
+    instrument = market.instrument(name)
+    span = span_asked(market, instrument, timeframe, asked["start"], asked["end"], asked["last"])
+    if span is None or span[1] < NEVER:
+        return instrument, span
+    return instrument, (span[0], max(span[0], timeframe.end_of(timeframe.start_of(time.time_ns()))))
 
-    instrument, spans = await faces.ask(missed)
+
+async def _fetched(faces: Faces, instrument: Instrument, span: Span, *, wait: float, trades: bool) -> Fetch:
+    spans = await faces.ask(lacking, instrument, span, trades=trades)
     if not spans:
         return Fetch(state="held")
     told = await faces.system.fetch(instrument, spans, trades=trades, wait=wait)
-    return answered(told, lacking=bool((await faces.ask(missed, closed=True))[1]))
+    return answered(told, lacking=bool(await faces.ask(lacking, instrument, span, trades=trades, closed=True)))
