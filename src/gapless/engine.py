@@ -73,7 +73,6 @@ class Engine:
         self._committed = asyncio.Condition()
         self.collectors: list[Collector] = []
         self.movers: Movers | None = None
-        self.checks: Callable[[], dict[str, Any]] = dict
         self.started = time.monotonic()
         self.ready = asyncio.Event()
 
@@ -118,6 +117,7 @@ class Engine:
         """Make everything ready; give false when it was stopped meanwhile."""
         self._stack = stack
         self.reader = self._another_reader()
+        self.checking = self._another_reader()  # for the thread of the monitoring
         self.hot = Hot(self.reader, minutes=self.settings.serve.hot_minutes)
         locks = TapeLocks(self.store.path)
         stack.callback(locks.release)

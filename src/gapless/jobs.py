@@ -27,6 +27,7 @@ def jobs_of(engine: "Engine") -> Schedule:
         return done.sentence
 
     async def monitor() -> str:
+        await asyncio.to_thread(engine.status.derived.check, engine.checking)
         return _told(engine)
 
     schedule = Schedule(engine.clock, engine.store.jobs(), keep, engine.note)
@@ -46,7 +47,8 @@ def _told(engine: "Engine") -> str:
     engine.note(
         "health", "gapless", status=report["status"], connections=report["connections"], instruments=instruments,
         **report["rates"], gaps=report["gaps"]["open"], repaired=report["gaps"]["repaired"], budget=spent,
-        backlog=engine.writer.backlog, **report["process"], **engine.checks(),
+        backlog=engine.writer.backlog, **report["process"],
+        derived_accuracy=engine.status.derived.accuracy, **engine.status.derived.latency_ms(),
     )  # fmt: skip
     return (
         f"{report['status']}: {instruments} instruments, {report['gaps']['open']} gaps open, "

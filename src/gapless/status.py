@@ -12,6 +12,7 @@ from gapless.budget.host import used_now
 from gapless.budget.learn import learned
 from gapless.derive.judge import candle_of
 from gapless.derive.settle import Settled
+from gapless.derived import DerivedFigures
 from gapless.model import SECOND, Candle, Origin, Proof, State
 from gapless.model.times import iso
 
@@ -46,6 +47,7 @@ class Status:
         }
         for name, read in gauges.items():
             Gauge(name, name.replace("_", " "), registry=self.registry).set_function(read)
+        self.derived = DerivedFigures(engine.hot, self.registry)
 
     def settled(self, settled: Settled) -> None:
         """Count what a commit did."""
@@ -59,6 +61,7 @@ class Status:
         lost = sum(gap.cause != "history" for gap in settled.repaired)
         self.repaired += lost
         self._repairs.inc(lost)
+        self.derived.settled(settled, self._engine.clock.monotonic())
 
     def tail(self, instrument: str) -> Candle | None:
         """Give the forming minute from memory."""
@@ -171,8 +174,7 @@ class Status:
             "uptime_s": round(uptime, 1),
             "connections": self.connections(),
             "rates": {"messages": round(messages / uptime, 1), "candles": round(self.candles / uptime, 4)},
-            "derived_accuracy": None,  # measured once derived bars are emitted and folded again
-            "signal_latency_ms": {"p50": None, "p99": None},
+            **self.derived.report(),
             "gaps": {
                 "open": sum(len(c.holes()) for c in engine.collectors),
                 "repaired": self.repaired,

@@ -41,6 +41,7 @@ class Hot:
         self._known: dict[str, _Known] = {}
         self._by_tape: dict[int, _Known] = {}
         self._emitted: deque[tuple[int, dict[tuple[str, int, int], Candle]]] = deque()
+        self._newest: dict[tuple[str, Timeframe], Candle] = {}
         self._bars = 0
 
     @property
@@ -63,12 +64,17 @@ class Hot:
                 self._put(instrument, candle)
             for tape, fold in settled.folds:
                 self._fold(tape, fold)
-            for key in settled.stale:
-                self._stale(*key)
+            for tape_and_start in settled.stale:
+                self._stale(*tape_and_start)
             if settled.bars:
                 bars = {(bar.instrument, bar.timeframe.minutes, bar.candle.start): bar.candle for bar in settled.bars}
                 self._emitted.append((settled.number, bars))
                 self._bars += len(bars)
+            for bar in settled.bars:
+                key = (bar.instrument, bar.timeframe)
+                former = self._newest.get(key)
+                if former is None or bar.candle.start >= former.start:
+                    self._newest[key] = bar.candle
             while self._bars > _MOST_BARS and len(self._emitted) > 1:
                 self._bars -= len(self._emitted.popleft()[1])
 
@@ -121,6 +127,16 @@ class Hot:
         with self._lock:
             bars = next((bars for known, bars in reversed(self._emitted) if known == number), {})
             return bars.get((instrument, timeframe.minutes, start))
+
+    def newest(self) -> list[tuple[str, Timeframe, Candle]]:
+        """List the newest bar of every instrument and timeframe as it was last emitted."""
+        with self._lock:
+            return [(instrument, frame, bar) for (instrument, frame), bar in self._newest.items()]
+
+    def newest_of(self, instrument: str, timeframe: Timeframe) -> Candle | None:
+        """Give the newest bar of one timeframe as it was last emitted."""
+        with self._lock:
+            return self._newest.get((instrument, timeframe))
 
     def candles(self, reader: TapeReader, instrument: str, start: int, end: int) -> list[Candle] | None:
         """List the closed minutes that begin in [start, end); None where the store must be asked."""
