@@ -141,12 +141,14 @@ class Status:
         now = time.monotonic_ns()
         covered = len({instrument for x in connections if x.up for instrument in x.session.in_time(now)})
         began = any(
-            line.trades and line.trades.newest is not None
+            track.newest is not None
             for c in self._engine.collectors
             for line in c.pipeline.lines.values()
+            for track in line.tracks
         )
+        degraded = [c.degrading.state for c in self._engine.collectors if c.degrading.state]
         open_gaps = sum(len(c.holes()) for c in self._engine.collectors)
-        whole = up == len(connections) and covered == wanted and not open_gaps
+        whole = not degraded and up == len(connections) and covered == wanted and not open_gaps
         status = "ready" if whole else "degraded" if began else "starting"
         return {
             "status": status,
@@ -155,6 +157,7 @@ class Status:
             "connections": f"{up}/{len(connections)} connected",
             "coverage": f"{100 * covered / wanted if wanted else 0:.1f}%",
             "gaps_open": open_gaps,
+            "degraded": [{"venue": one.venue, "since": iso(one.since), "why": one.why} for one in degraded],
         }
 
     def report(self) -> dict[str, Any]:

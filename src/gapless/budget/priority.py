@@ -7,7 +7,8 @@ class Priority(IntEnum):
     """The lower, the sooner: live before candles before history."""
 
     LIVE = 0
-    """Whether live data is live: the venue's clock, its newest id, its instruments."""
+    """Whether live data is live: the venue's clock, its newest id, its instruments; closed bars while streams are down.
+    """
     TRADES = 1
     """Holes of trades since the first live id."""
     BARS = 2

@@ -11,6 +11,7 @@ from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection, Hooks
 from gapless.collect.connects import Connects
+from gapless.collect.degrading import Degrading
 from gapless.collect.demand import Supply
 from gapless.collect.line import Line, load_line
 from gapless.collect.listings import Listings
@@ -19,6 +20,7 @@ from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, life_of
+from gapless.collect.timing import Timing
 from gapless.collect.watchdog import Watchdog
 from gapless.errors import UNREADABLE, BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
@@ -26,7 +28,6 @@ from gapless.model.times import parse_duration
 from gapless.ports import BudgetStore, Clock, Http, Locks, Sockets, TapeReader, TapeStore
 from gapless.protocol.session import Watch
 from gapless.protocol.shards import laid
-from gapless.protocol.venue_clock import QUIET
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
@@ -93,8 +94,8 @@ class Collector:
         self._group: asyncio.TaskGroup | None = None
         self.rotations = 0
         self.rotations_failed = 0
-        self._asking_time = False
-        self._offset = outside.clock.wall() - outside.clock.monotonic()
+        self._timing = Timing(self.pipeline, self.rest, self.hosts, outside.clock, outside.note)
+        self.degrading = Degrading(self.pipeline, self.connections, outside.clock, outside.note)
 
     def _expired(self, tape: Tape) -> list[Range]:
         return self._outside.reader.expired(tape.id, "trades")
@@ -344,34 +345,12 @@ class Collector:
             group.create_task(self.listings.run(), name=f"{self.venue.name}/listings")
             while True:
                 mono = self._clock.monotonic()
-                self._watch_clock(mono)
+                self._timing.look(mono)
+                self.degrading.look()
                 self.pipeline.ticked(mono)
-                if mono - self.pipeline.clock.silent_since > QUIET and not self._asking_time:
-                    self._asking_time = True
-                    group.create_task(self._read_clock(), name=f"{self.venue.name}/clock")
+                if self._timing.is_due(mono):
+                    group.create_task(self._timing.ask(), name=f"{self.venue.name}/clock")
                 await self._clock.sleep(_TICK)
-
-    def _watch_clock(self, mono: int) -> None:
-        """Note a jump of the wall clock; nothing but display depends on it."""
-        offset = self._clock.wall() - mono
-        if abs(offset - self._offset) > SECOND:
-            self._outside.note("clock_jumped", self.venue.name, seconds=round((offset - self._offset) / SECOND, 3))
-            self._offset = offset
-
-    async def _read_clock(self) -> int | None:
-        """Ask for the venue's time, one request at a time; None where it does not tell."""
-        try:
-            body = await self.rest.get(self.venue.history.time_request(self.hosts), priority=Priority.LIVE)
-            time = self.venue.history.time(body)
-        except (*UNREADABLE, Refused) as trouble:
-            self._outside.note("time_refused", self.venue.name, reason=str(trouble))
-            return None
-        else:
-            self.pipeline.clock.told(time, self._clock.monotonic())
-            return time
-        finally:
-            self.pipeline.clock.asked(self._clock.monotonic())
-            self._asking_time = False
 
     def _note(self, name: str, subject: str, **fields: object) -> None:
         """Pass an event of a connection on, and remember what made the holes that follow it."""
@@ -380,11 +359,12 @@ class Collector:
         if name in _BREAKS:
             cause = "backpressure" if self.pipeline.pressed else _BREAKS[name]
             self.pipeline.broke(cause, self._clock.monotonic())
+        self.degrading.heard(name, subject, fields)
         self._outside.note(name, subject, **fields)
 
     async def settle(self) -> None:
         """Compare every tape's newest id with the venue once, then wait until no hole is left."""
-        time = await self._read_clock()
+        time = await self._timing.ask()
         self.repair.at_once()
         for line in list(self.pipeline.lines.values()):
             await self.repair.catch_up(line)

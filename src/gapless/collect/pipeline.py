@@ -50,6 +50,7 @@ class Pipeline:
         self._broken = ("", 0)
         self.shedding = False
         self.pressed = False
+        self.degraded = False  # streams are down: the clock alone says which bars are due
 
     def watch(self, streams: list[Stream]) -> None:
         """Learn which streams carry what."""
@@ -309,7 +310,11 @@ class Pipeline:
         due = now // MINUTE - 1
         for line in self.lines.values():
             track = line.bars
-            if track is None or track.begins is None or line.ended:
+            if track is None or line.ended:
+                continue
+            if track.begins is None and self.degraded and due > 0:
+                track.begin(due + 1, now, within=self.resume_within)
+            if track.begins is None:
                 continue
             if due >= track.begins and (track.newest is None or due > track.newest):
                 track.saw(due, due * MINUTE)

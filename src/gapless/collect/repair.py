@@ -102,7 +102,9 @@ class Repair:
     def _priority(self, line: Line, track: Track, hole: Range) -> Priority:
         if track.is_history(hole):
             return Priority.HISTORY
-        return Priority.BARS if track is line.bars else Priority.TRADES
+        if track is line.bars:
+            return Priority.LIVE if self._pipeline.degraded else Priority.BARS
+        return Priority.TRADES
 
     def _name(self, track: Track, work: Work, holes: list[Range]) -> None:
         at = self._clock.wall()
