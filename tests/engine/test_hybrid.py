@@ -23,6 +23,8 @@ class Town:
     def __init__(self, sim: Sim, run: Service) -> None:
         self.sim = sim
         self.run = run
+        first = run.ask(f"/api/v1/trades?id={BTC}&start=0&limit=1&epoch=ns")["rows"]
+        self.began = int(first[0]["time"])
 
     def five_minutes(self, hours_ago: int) -> tuple[int, int]:
         now = int(self.sim.state()["market_ms"]) * 1_000_000
@@ -95,6 +97,18 @@ def test_five_hours_ago_is_fetched_once_by_exactly_the_requests_that_it_needs(to
 
 def trades(span: tuple[int, int]) -> str:
     return f"/api/v1/trades?id={BTC}&start={iso(span[0])}&end={iso(span[1])}&limit=10000"
+
+
+def test_the_bar_in_which_collecting_began_is_made_whole_by_what_came_before(town: Town) -> None:
+    before, start = town.requests(), town.began - town.began % FIVE
+    found = town.ask("footprint", "5m", (start, start + FIVE))
+    (row,) = found["rows"]
+    assert (row["proof"], row["missing"], found["fetch"]["state"]) == ("repaired", [], "fetched")
+    assert row["sources"] == ["rest", "store", "stream"]
+    sent = town.requests()[len(before) :]
+    assert len(sent) == found["fetch"]["requests"]
+    audited = town.run.ask(f"/api/v1/coverage?id={BTC}")["rows"]
+    assert [tape["holes"] for tape in audited] == [[], []]
 
 
 def test_a_range_of_more_bars_than_one_answer_holds_is_left_to_a_backfill(town: Town) -> None:
