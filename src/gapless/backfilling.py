@@ -23,6 +23,7 @@ from gapless.collect.rest import RestClient
 from gapless.collect.settings import VenueSettings, ceiling_of
 from gapless.collect.sources import Sources
 from gapless.config import load
+from gapless.errors import Banned
 from gapless.model import Instrument, TapeKind, Timeframe, iso
 from gapless.model.instrument import squeeze
 from gapless.model.times import parse_duration
@@ -133,12 +134,16 @@ async def fetch_missing(
         http = AiohttpRest()
         stack.push_async_callback(http.close)
         market = _market(name, settings.venue(name), url, asked, http, stack)
+        banned = market.rest.banned_for(market.hosts.rest)
+        if banned and all(known.id != ids[0] for known in market.store.instruments()):
+            raise Banned(banned)  # else it would be waited for
         (instrument,) = await _instruments(market.store, market.venue, market.rest, market.hosts, ids, asked)
         answers = Market(market.store)
-        span = span_asked(answers, instrument, timeframe, start, end, last)
+        until = end if end is not None or start is None else time.time_ns()
+        span = span_asked(answers, instrument, timeframe, start, until, last)
         if span is None or not (spans := lacking(answers, instrument, span, trades=trades)):
             return Fetch(state="held")
-        now = time.time_ns() if market.rest.banned_for(market.hosts.rest) else await _venue_time(market)
+        now = time.time_ns() if banned else await _venue_time(market)
         within = parse_duration(settings.collect.fetch_at_most)
         opened = lambda: nullcontext(market.store)  # noqa: E731
         demand = await stack.enter_async_context(Demand([_supply(market, now)], opened, at_most=within))

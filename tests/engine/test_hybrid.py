@@ -23,6 +23,7 @@ class Town:
     def __init__(self, sim: Sim, run: Service) -> None:
         self.sim = sim
         self.run = run
+        self.sets = ["--set", "venues.binance.environment=sim", "--set", f"venues.binance.sim_url={sim.url}"]
         first = run.ask(f"/api/v1/trades?id={BTC}&start=0&limit=1&epoch=ns")["rows"]
         self.began = int(first[0]["time"])
 
@@ -121,8 +122,7 @@ def test_a_range_of_more_bars_than_one_answer_holds_is_left_to_a_backfill(town: 
 
 def test_the_command_line_fetches_into_its_own_store_and_counts_what_it_sent(town: Town, tmp_path: Path) -> None:
     before, span = town.requests(), town.five_minutes(6)
-    sets = ["--set", "venues.binance.environment=sim", "--set", f"venues.binance.sim_url={town.sim.url}"]
-    asked = ["footprint", BTC, iso(span[0]), "5m", "--fetch", "--json", "--store", "new.db", *sets]
+    asked = ["footprint", BTC, iso(span[0]), "5m", "--fetch", "--json", "--store", "new.db", *town.sets]
     with living(first := Process(tmp_path, *asked)):
         found = json.loads(first.child.communicate(timeout=PATIENCE)[0])
         assert (first.child.returncode, first.said()) == (0, "")
@@ -171,5 +171,10 @@ def test_during_a_ban_what_is_held_is_answered_and_not_one_request_leaves(town: 
         assert some["fetch"]["reason"].startswith("banned until 20")
         assert some["missing"]
         assert [row["proof"] for row in some["rows"][-5:]] == ["proven"] * 5
+    # Another process of the machine knows of the ban, and has nothing to answer from.
+    asked = ["candles", BTC, "1m", "--start", iso(start), "--fetch", "--store", "other.db", *town.sets]
+    with living(other := Process(town.run.store.parent, *asked)):
+        assert other.ended() == 3
+        assert "has banned this address" in other.sentence()
     assert town.requests() == before
     assert town.sim.state()["rest"]["while_banned"] == 0

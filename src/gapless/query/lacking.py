@@ -4,18 +4,20 @@ from gapless.model import MINUTE, Candle, Instrument, Proof, State, Timeframe
 from gapless.query.market import Market, bounds
 
 _FAR = 2**62
-NEVER = 2**61  # ns: an end that was not named lies beyond it
 
 
 def span_asked(
     market: Market, instrument: Instrument, timeframe: Timeframe, start: int | None, end: int | None, last: int | None
 ) -> tuple[int, int] | None:
-    """Give the time of the whole bars that a question is about, ns UTC; None where it names no time."""
+    """Give the time of the whole bars that a question is about, ns UTC; None where it names no time.
+
+    What names no end goes up to the newest closed minute.
+    """
     if start is None and last is None:
         return None
     newest = market.reader.newest_candle(instrument.id)
     closed = newest.start + MINUTE if newest else 0
-    return bounds(timeframe, start, end, last, _FAR if start is not None else closed)
+    return bounds(timeframe, start, end, last, _FAR if start is not None and end is not None else closed)
 
 
 def lacking(

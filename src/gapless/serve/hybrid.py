@@ -10,7 +10,7 @@ from gapless.collect.demand import Fetch, answered
 from gapless.errors import BadInput
 from gapless.model import Instrument, Timeframe
 from gapless.query.answer import Span
-from gapless.query.lacking import NEVER, lacking, span_asked
+from gapless.query.lacking import lacking, span_asked
 from gapless.query.market import Market
 from gapless.serve.faces import Faces
 from gapless.serve.questions import one_of
@@ -55,12 +55,8 @@ async def with_missing(
 
 
 def _span(market: Market, name: str, timeframe: Timeframe, asked: dict[str, Any]) -> tuple[Instrument, Span | None]:
-    """Give the instrument and the time that a question is about; a range without an end goes up to now."""
     instrument = market.instrument(name)
-    span = span_asked(market, instrument, timeframe, asked["start"], asked["end"], asked["last"])
-    if span is None or span[1] < NEVER:
-        return instrument, span
-    return instrument, (span[0], max(span[0], timeframe.end_of(timeframe.start_of(time.time_ns()))))
+    return instrument, span_asked(market, instrument, timeframe, asked["start"], asked["end"], asked["last"])
 
 
 async def _fetched(faces: Faces, instrument: Instrument, span: Span, *, wait: float, trades: bool) -> Fetch:
