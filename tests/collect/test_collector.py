@@ -37,8 +37,9 @@ class House:
     """A collector over hand-made ports; `odd` answers before the market does."""
 
     def __init__(
-        self, *, store: SqliteStore | None = None, odd: Callable[[Asked], Answer | None] | None = None, **collect: Any
-    ) -> None:
+        self, *, store: SqliteStore | None = None, odd: Callable[[Asked], Answer | None] | None = None,
+        venue: VenueSettings = SIM, **collect: Any,
+    ) -> None:  # fmt: skip
         self.clock = ManualClock()
         self.market = TinyMarket(shown=5)
         self.store = store or SqliteStore(":memory:", environment="sim")
@@ -52,7 +53,7 @@ class House:
             lambda name, subject, **fields: self.notes.append((name, fields)), lambda name, rows: None,
             lambda name, frames, received: None, TapeLocks(":memory:"),
         )  # fmt: skip
-        self.collector = Collector(BINANCE, SIM, settings, self.outside)
+        self.collector = Collector(BINANCE, venue, settings, self.outside)
 
     def _answer(self, asked: Asked) -> Answer:
         if self.odd and (odd := self.odd(asked)) is not None:

@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 from manual import EPOCH, Answer, Asked, HandSocket, reply, settled
-from test_collector import House, listed
+from msgspec.structs import replace
+from test_collector import SIM, House, listed
 from tiny_market import ID
 
+from gapless.collect.settings import VenueSettings
 from gapless.derive.settle import settle
 from gapless.model import MINUTE, SECOND, Candle, Proof
 
@@ -17,9 +19,9 @@ MANY = [ID, *(f"binance:X{number}USDT" for number in range(39))]
 class Outage:
     """A house in which time, market and commits go on, whatever the sockets do."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, venue: VenueSettings = SIM) -> None:
         self.names = names or (ID,)
-        self.house = House(history="0m")
+        self.house = House(history="0m", venue=venue)
         self.house.odd = self._odd
         self.said: list[Any] = []
         self.second = 0
@@ -160,5 +162,25 @@ def test_a_break_that_is_healed_at_once_is_no_outage() -> None:
         await outage.live(70)
         assert outage.house.noted("degraded") == []
         assert not any(candle.polled for candle in outage.candles().values())
+
+    outage.run(play)
+
+
+def test_a_ceiling_of_ones_own_makes_candles_later_and_never_stops_them() -> None:
+    # Four instruments a minute would need 240 requests an hour: with 120 each brings the candles of several minutes.
+    names = MANY[:4]
+    outage = Outage(*names, venue=replace(SIM, requests_per_hour=120))
+
+    async def play() -> None:
+        await outage.live(61)
+        before = len(outage.house.http.asked)
+        worst = 0
+        for _ in range(20):
+            await outage.down(60)
+            behind = [outage.second // 60 - max(outage.candles(name), default=0) for name in names]
+            worst = max(worst, *behind)
+        assert len(outage.house.http.asked) - before <= 120
+        assert worst <= 6
+        assert sorted(outage.candles())[-12:] == list(range(max(outage.candles()) - 11, max(outage.candles()) + 1))
 
     outage.run(play)

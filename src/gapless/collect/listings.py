@@ -79,8 +79,8 @@ class Listings:
 
     def _is_doubtful(self, line: Line, now: int) -> bool:
         track = line.bars
-        if line.ended or track is None or track.begins is None or track.newest is None:
-            return False
+        if line.ended or track is None or track.begins is None or track.newest is None or self._pipeline.degraded:
+            return False  # while streams are down bars come late, and that says nothing
         held = track.sequence.coverage.newest or track.begins - 1
         asked = self._asked.setdefault(line.instrument.id, _Asked())
         if track.newest <= held:

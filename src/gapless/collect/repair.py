@@ -193,6 +193,10 @@ class Repair:
         finally:
             self.done.requests = self._sources.requests
             job.work.busy = False
+            if job.bars and self._pipeline.degraded:
+                # A round of all instruments may take longer than a minute: one request brings several bars then.
+                every = len(self._pipeline.lines) * self._rest.spacing() * 5 // 4
+                job.work.not_before = max(job.work.not_before, self._clock.monotonic() + every)
         self._give_up(job.track, job.work)
 
     def _fruit(self, job: Job, *, filled: bool) -> None:

@@ -15,7 +15,7 @@ from gapless.budget.priority import Priority
 from gapless.budget.state import Ceiling, HostState
 from gapless.collect.gate import Gate
 from gapless.errors import Banned, CouldNot, GaplessError, Refused, StoreError, Throttled
-from gapless.model import MINUTE, SECOND
+from gapless.model import HOUR, MINUTE, MS, SECOND
 from gapless.ports import BudgetStore, Clock, Http, Reply
 from gapless.venues.spec import Request, Venue
 
@@ -246,6 +246,11 @@ class RestClient:
         if self._last is None or self._last.window != self.now() // MINUTE:
             return 0.0
         return min(self._last.used / self.limit(self._last), 1.0)
+
+    def spacing(self) -> int:
+        """Give how far apart (ns) our own ceilings keep requests, 0 without such a ceiling."""
+        an_hour = self._ceiling.requests_per_hour
+        return max(self._ceiling.min_interval_ms * MS, HOUR // an_hour if an_hour else 0)
 
     def blocked_for(self, url: str) -> int:
         """Give for how long (ns) nothing may leave for the host of an address, and say so; 0: it is not blocked."""

@@ -39,6 +39,7 @@ class Timing:
     def is_due(self, mono: int) -> bool:
         """Say whether the venue is to be asked for its time; whoever is told so asks."""
         quiet = _QUIET_DEGRADED if self._pipeline.degraded else QUIET
+        quiet = max(quiet, 5 * self._rest.spacing())  # a fifth of what our own ceilings allow
         if self._asking or mono - self._pipeline.clock.silent_since <= quiet:
             return False
         self._asking = True
