@@ -35,7 +35,7 @@ def _threads_are_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 class Yard:
     """A market of one trade every 100 ms since midnight, at noon, and an empty store."""
 
-    def __init__(self, *, own: list[tuple[int, int]] | None = None, at_most: int = MINUTE) -> None:
+    def __init__(self, *, own: list[tuple[int, int]] | None = None, at_most: int = MINUTE, weight: int = 2_400) -> None:
         self.market = TinyMarket(step=100, shown=DAY_MS // 200, start_ms=START_MS - DAY_MS // 2)
         self.market.now_ms = START_MS
         self.store = SqliteStore(":memory:", environment="sim")
@@ -44,14 +44,14 @@ class Yard:
         self.odd: Callable[[Asked], Answer | None] = lambda asked: None
         self.http = HandHttp(self.clock, self._answer)
         self.budget = MemoryBudget()
+        self.ceiling = Ceiling(weight_per_minute=weight)
         self.rest = self.client()
         self.own = own or []
         self.now = EPOCH
         self.at_most = at_most
 
     def client(self) -> RestClient:
-        ceiling = Ceiling(weight_per_minute=2_400)
-        return RestClient(self.http, self.budget, self.clock, BINANCE, ceiling, api_key=None)
+        return RestClient(self.http, self.budget, self.clock, BINANCE, self.ceiling, api_key=None)
 
     def _answer(self, asked: Asked) -> Answer:
         if (odd := self.odd(asked)) is not None:
@@ -63,7 +63,7 @@ class Yard:
     def demand(self) -> Demand:
         supply = Supply(
             venue=BINANCE, hosts=BINANCE.hosts("live", None), rest=self.rest, http=self.http, clock=self.clock,
-            ceiling=Ceiling(weight_per_minute=2_400), kind="agg", archive=False, now=lambda: self.now,
+            ceiling=self.ceiling, kind="agg", archive=False, now=lambda: self.now,
             own=lambda name, trades: self.own,
         )  # fmt: skip
         return Demand([supply], lambda: nullcontext(self.store), at_most=self.at_most)
@@ -160,13 +160,13 @@ def test_what_is_too_long_is_refused_with_the_command_that_fetches_it() -> None:
 
 
 def test_where_nobody_knew_how_many_trades_there_are_the_budget_of_one_answer_ends_it() -> None:
-    yard = Yard()
-    told = yard.fetch((T0, T0 + 4 * HOUR))  # 144 pages of weight 20; 1,800 a minute may be spent
-    assert (told.state, told.weight) == ("partial", 1_820)
+    yard = Yard(weight=400)  # of which 300 a minute may be spent
+    told = yard.fetch((T0, T0 + 4 * HOUR))  # 144 pages of weight 20
+    assert (told.state, told.weight) == ("partial", 320)
     assert told.reason
     assert "`gapless backfill binance:BTCUSDT --start 2026-01-07T07:00:00Z" in told.reason
     assert "--trades` fetches it" in told.reason
-    assert yard.held() == 90_000
+    assert yard.held() == 15_000
 
 
 def test_what_a_collector_looks_after_and_what_has_not_closed_is_not_asked_for() -> None:
