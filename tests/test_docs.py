@@ -61,7 +61,7 @@ def test_the_version_is_told_once() -> None:
 
 
 def test_every_route_of_the_readme_is_served() -> None:
-    routes = (ROOT / "src/gapless/serve/routes.py").read_text()
+    routes = "".join(path.read_text() for path in (ROOT / "src/gapless/serve").glob("*.py"))
     block = re.search(r"/api/v1/\{([a-z,]+)\}", README)
     assert block
     for name in block[1].split(","):

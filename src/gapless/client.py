@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gapless.errors import BadInput, CouldNot, Unavailable, UnknownName
+from gapless.results import Signal
 
 log = logging.getLogger("gapless.client")
 HEARTBEAT_S = 20.0
@@ -107,6 +108,15 @@ class CandleEvent(Struct, frozen=True, tag="candle"):
     late: bool = False
 
 
+class SignalEvent(Struct, frozen=True, tag="signal"):
+    """A signal that was found, or (`late`) confirmed or withdrawn when its data changed."""
+
+    stream: str
+    cursor: str
+    data: Signal
+    late: bool = False
+
+
 class GapEvent(Struct, frozen=True, tag="gap"):
     """A gap that was named, repaired or given up."""
 
@@ -152,7 +162,9 @@ class Lagged(Struct, frozen=True, tag="lagged"):
     until: str | int = field(name="to")
 
 
-StreamEvent = TradeEvent | CandleEvent | GapEvent | TickerEvent | QuoteEvent | BookEvent | Expired | Lagged
+StreamEvent = (
+    TradeEvent | CandleEvent | SignalEvent | GapEvent | TickerEvent | QuoteEvent | BookEvent | Expired | Lagged
+)
 
 
 class _Reply(Struct):
@@ -270,7 +282,12 @@ class _Place:
                     continue
                 case Expired():
                     self._cursors[event.stream] = event.since
-                case TradeEvent(cursor=str() as cursor) | CandleEvent(cursor=cursor) | GapEvent(cursor=cursor):
+                case (
+                    TradeEvent(cursor=str() as cursor)
+                    | CandleEvent(cursor=cursor)
+                    | SignalEvent(cursor=cursor)
+                    | GapEvent(cursor=cursor)
+                ):
                     self._cursors[event.stream] = cursor
             yield event
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Timeframe, Trade
-from gapless.model.signal import Judged
+from gapless.model.signal import Judged, SignalFilter
 
 R = TypeVar("R")
 ExpiredKind = Literal["trades", "ladders"]
@@ -319,9 +319,14 @@ class TapeReader(Reads, Protocol):
     def signal(self, identity: int) -> Judged | None:
         """Give one judgement of a signal."""
 
-    def signals(self, instrument: str | None, start: int, end: int, *, number: int, limit: int) -> list[Judged]:
-        """List the newest judgement, as of commit `number`, of every signal (of one instrument) whose bar begins in
-        [start, end): by bar, oldest first, and of more than `limit` the newest."""
+    def signals(
+        self, start: int, end: int, *, number: int, limit: int, which: SignalFilter = ..., newest: bool = True
+    ) -> list[Judged]:
+        """List the newest judgement, as of commit `number`, of every signal whose bar closed in [start, end) and which
+        the filter takes: by time, oldest first, and of more than `limit` the newest, else the oldest."""
+
+    def judgements(self, instrument: str, minutes: int, start: int) -> list[Judged]:
+        """List every judgement of one bar, by kind, in the order they were made."""
 
 
 class TapeStore(TapeReader, Protocol):

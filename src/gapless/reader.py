@@ -16,6 +16,7 @@ from gapless.query.footprint_batch import Item
 from gapless.query.market import Basis
 from gapless.results import (
     FOOTPRINTS,
+    SIGNALS,
     TRADES,
     Candle,
     Coverage,
@@ -24,6 +25,7 @@ from gapless.results import (
     Layout,
     Quote,
     Rows,
+    Signal,
     Ticker,
     Trade,
     candles_layout,
@@ -201,6 +203,32 @@ class MarketReader:
             asked["last"] = None if end is not None else 1
         answer = self._source.ask("profile", {"id": id, "session": session, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Profile]), FOOTPRINTS, answer, _spans(answer))
+
+    def signals(
+        self,
+        id: str | Sequence[str] = (),
+        *,
+        timeframe: str | Sequence[str] = (),
+        kind: str | Sequence[str] = (),
+        side: str | Sequence[str] = (),
+        state: str | Sequence[str] = (),
+        min_score: float | None = None,
+        min_proof: str | Proof | None = None,
+        last: int | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> Rows[Signal]:
+        """Give signals, each as its newest judgement, newest last: the last N (20), or of bars closed in [start, end).
+
+        Every filter takes one word or several: `kind` is `reversal`, `volume_spike`, `pattern` (all of them) or
+        `pattern.hammer`, `side` buy or sell, `state` found, confirmed, withdrawn, all, or by default what stands.
+        """
+        least = _proof(min_proof)
+        words = {"id": id, "timeframe": timeframe, "kind": kind, "side": side, "state": state}
+        asked: Parameters = {name: [value] if isinstance(value, str) else [*value] for name, value in words.items()}
+        asked |= {"min_score": min_score, "min_proof": None if least is None else least.text}
+        answer = self._source.ask("signals", asked | _range(last, start, end))
+        return _rows(msgspec.convert(answer["rows"], list[Signal]), SIGNALS, answer, _spans(answer))
 
     def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
         """Say where every part of the bar that contains `start` came from, in the shape of `gapless explain --json`."""

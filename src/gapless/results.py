@@ -6,8 +6,9 @@ from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from msgspec import Struct
+from msgspec import Struct, json
 
+from gapless.model.signal import Fact
 from gapless.volumes import Footprint, Span
 
 if TYPE_CHECKING:
@@ -57,6 +58,29 @@ class Trade(Struct, frozen=True, kw_only=True):
     fills: int
     first_fill: int
     received: datetime
+
+
+class Signal(Struct, frozen=True, kw_only=True):
+    """What a rule found in a closed bar, as its newest judgement says.
+
+    `end` is when the bar closed, `side` buy, sell or None, `state` found, confirmed or withdrawn, `judgement` how often
+    it was judged anew, `values` the facts and thresholds that it rests on: prices and volumes as plain decimal text.
+    """
+
+    instrument: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    kind: str
+    side: str | None
+    state: str
+    price: Decimal
+    score: float | None
+    proof: str
+    revision: int
+    judgement: int
+    known_at: datetime
+    values: dict[str, Fact]
 
 
 class Gap(Struct, frozen=True, kw_only=True):
@@ -188,6 +212,19 @@ TRADES = _of((
     ("time", "time"), ("seq", "count"), ("price", "number"), ("size", "number"), ("side", "word"),
     ("fills", "count"), ("first_fill", "count"), ("received", "time"),
 ))  # fmt: skip
+
+
+def _signals(rows: Sequence[Signal]) -> Iterator[tuple[Any, ...]]:
+    for row, plain in zip(rows, _SIGNALS.records(rows), strict=True):
+        yield (*plain, json.encode(row.values).decode())
+
+
+_SIGNALS = _of((
+    ("end", "time"), ("start", "time"), ("instrument", "word"), ("timeframe", "word"), ("kind", "word"),
+    ("side", "word"), ("state", "word"), ("price", "number"), ("score", "number"), ("proof", "word"),
+    ("revision", "count"), ("judgement", "count"), ("known_at", "time"),
+))  # fmt: skip
+SIGNALS = Layout((*_SIGNALS.columns, ("values", "word")), _signals)
 
 
 def candles_layout(indicators: Sequence[str] = ()) -> Layout:

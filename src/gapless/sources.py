@@ -24,6 +24,7 @@ from gapless.query.indicators import candles_with, indicators_asked
 from gapless.query.market import Market
 from gapless.query.present import candle_rows, instrument_rows, listing, trade_rows
 from gapless.query.profiles import profile_answer
+from gapless.query.signals import named, signal_listing, signals, which
 
 Parameters = dict[str, Any]
 STATES = ("open", "repaired", "permanent", "expired")
@@ -68,6 +69,7 @@ class StoredSource:
             "trades": self._trades,
             "footprint": self._footprint,
             "profile": self._profile,
+            "signals": self._signals,
             "explain": self._explain,
             "instruments": lambda _: {"rows": instrument_rows(self._store.instruments())},
             "gaps": self._gaps,
@@ -143,6 +145,14 @@ class StoredSource:
             ticks_per_row=p["ticks_per_row"],
         )  # fmt: skip
 
+    def _signals(self, p: Parameters) -> dict[str, Any]:
+        names = {"timeframe": "timeframes", "kind": "kinds", "side": "sides", "state": "states"}
+        asked = which(
+            **{many: p[one] for one, many in names.items()}, min_score=p["min_score"], min_proof=p["min_proof"]
+        )
+        asked = named(self._market, asked, p["id"])
+        return signal_listing(signals(self._market, asked, start=p["start"], end=p["end"], last=p["last"]))
+
     def _explain(self, p: Parameters) -> dict[str, Any]:
         return explain(self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"]), p["start"])
 
@@ -175,7 +185,7 @@ class ServedSource:
 
     def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
         """Ask by HTTP, and go on to the end of a range."""
-        asked = {name: value for name, value in parameters.items() if value is not None and name != "single"}
+        asked = {name: value for name, value in parameters.items() if value not in (None, []) and name != "single"}
         if what in ("candles", "trades", "footprint", "profile") and not asked.keys() & {"start", "last"}:
             asked["start"] = 0
         if "fetch" in asked:

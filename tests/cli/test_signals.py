@@ -53,7 +53,11 @@ def test_a_rule_that_is_off_is_told(listed):
 
 
 def test_a_mistake_is_one_sentence(listed):
-    assert listed() == (2, "", "gapless: signals needs --list\n")
+    assert listed("--last", "3", "--start", "-1h") == (
+        2,
+        "",
+        "gapless: --last goes alone; a range is --start and --end\n",
+    )
     status, _, said = listed("--list", "--set", "signals.volume_spike.z=-1")
     assert (status, said) == (2, "gapless: signals.volume_spike.z: -1.0 is not allowed; allowed are 0 to 1000\n")
 

@@ -49,7 +49,7 @@ class Market:
 
     def standing(self, first: int = 0) -> dict[tuple[int, int, str], tuple]:
         """List what stands, by timeframe, start and kind."""
-        found = self.book.store.signals(ID, T0 + first * MINUTE, T0 + DAY, number=2**62, limit=10_000)
+        found = self.book.store.signals(T0 + first * MINUTE, T0 + DAY, number=2**62, limit=10_000)
         return {
             (j.minutes, j.start, j.signal.kind): (j.signal, j.revision, j.proof)
             for j in found

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from faces_world import ID, START, World, Writer, served, trade
 
-from gapless.client import CandleEvent, Expired, Lagged, StreamEvent, TickerEvent, TradeEvent, connect
+from gapless.client import CandleEvent, Expired, Lagged, SignalEvent, StreamEvent, TickerEvent, TradeEvent, connect
 from gapless.errors import BadInput, Unavailable, UnknownName
+from gapless.model import Proof
+from gapless.model.signal import Judged, Signal
+from gapless.reader import open_market
 
 TRADES, MINUTES, FIVES = f"trades:{ID}", f"candles:{ID}:1m", f"candles:{ID}:5m"
 CUTS = 500
@@ -241,3 +244,24 @@ def test_mistakes_end_at_once_with_the_sentence_of_the_server(tmp_path: Path) ->
             connect("127.0.0.1:8787")
 
     asyncio.run(main())
+
+
+def test_a_signal_that_is_streamed_is_the_one_that_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "tape.db"
+    writer = Writer(path)
+    signal = Signal(kind="reversal", side=1, price="50000.10", score=7.5, values={"stop": "49999.00", "valid": True})
+    judged = Judged(
+        instrument=ID, minutes=5, start=START, judgement=0, state="found", revision=3, proof=Proof.PROVEN,
+        signal=signal, known_at=START,
+    )  # fmt: skip
+    writer.store.commit(lambda tx: tx.put_signal(judged, late=False))
+
+    async def first() -> StreamEvent:
+        async with served(World(path)) as url, aclosing(connect(url).stream("signals", after={"signals": "1.0"})) as it:
+            return await anext(it)
+
+    event = asyncio.run(asyncio.wait_for(first(), 10))
+    with open_market(str(path)) as market:
+        (stored,) = market.signals()
+    assert isinstance(event, SignalEvent)
+    assert (event.data, event.late, event.data.price) == (stored, False, Decimal("50000.10"))

@@ -64,6 +64,7 @@ def sentences(told: dict[str, Any]) -> list[str]:
     lines += ["Evidence:", *(_evidence(span) for span in told["spans"])] if told["spans"] else []
     lines += ["Gaps:", *(_gap(gap) for gap in told["gaps"])] if told["gaps"] else []
     lines += ["Minutes:", *_minutes(told["minutes"])]
+    lines += ["Signals:", *map(_judgement, told["signals"])] if told["signals"] else []
     if told["events"]:
         lines += ["Events:", *(f"  {e['at']}  {e['kind']}  {e['subject']}{_detail(e)}" for e in told["events"])]
     if told["doubled"] is not None:
@@ -71,6 +72,14 @@ def sentences(told: dict[str, Any]) -> list[str]:
     if told["spent"] is not None:
         lines.append(f"{told['spent']['requests']} requests of weight {told['spent']['weight']} were spent on it.")
     return lines
+
+
+def _judgement(row: dict[str, Any]) -> str:
+    side = f" {row['side']}" if row["side"] else ""
+    score = f", score {row['score']:g}" if row["score"] is not None else ""
+    return (
+        f"  {row['known_at']}  {row['kind']}{side} {row['state']} on revision {row['revision']}, {row['proof']}{score}"
+    )
 
 
 def _evidence(span: dict[str, Any]) -> str:

@@ -97,7 +97,7 @@ def _parquet(
         *(polars.col(column).cast(polars.Decimal(38, digits)) for column, digits in decimals.items()),
         *(
             polars.col(column).str.to_datetime(time_unit="ns", time_zone="UTC")
-            for column in ("start", "time", "received")
+            for column in ("start", "end", "time", "received", "known_at")
             if column in values and all(isinstance(value, str) for value in values[column])
         ),
     )

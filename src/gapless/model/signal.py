@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gapless.model.proof import Proof
+from gapless.model.timeframe import Timeframe
 
 SignalState = Literal["found", "confirmed", "withdrawn"]
 Fact = str | int | float | bool | None
@@ -44,3 +45,36 @@ class Judged(Struct, frozen=True, kw_only=True):
     proof: Proof
     signal: Signal
     known_at: int
+
+    @property
+    def end(self) -> int:
+        """When the bar closed, ns UTC: the time of the signal."""
+        return Timeframe(self.minutes).end_of(self.start)
+
+
+STANDING: tuple[SignalState, ...] = ("found", "confirmed")
+
+
+class SignalFilter(Struct, frozen=True, kw_only=True):
+    """Which judgements are meant; what is empty or None means any. A kind also names its family (`pattern`)."""
+
+    instruments: tuple[str, ...] = ()
+    minutes: tuple[int, ...] = ()
+    kinds: tuple[str, ...] = ()
+    sides: tuple[int, ...] = ()
+    states: tuple[SignalState, ...] = ()
+    min_score: float | None = None
+    min_proof: Proof = Proof.MISSING
+
+    def takes(self, judged: Judged) -> bool:
+        """Say whether a judgement is one of those; one without a score has none that is high enough."""
+        signal = judged.signal
+        return (
+            (not self.instruments or judged.instrument in self.instruments)
+            and (not self.minutes or judged.minutes in self.minutes)
+            and (not self.kinds or any(signal.kind == k or signal.kind.startswith(f"{k}.") for k in self.kinds))
+            and (not self.sides or signal.side in self.sides)
+            and (not self.states or judged.state in self.states)
+            and (self.min_score is None or (signal.score is not None and signal.score >= self.min_score))
+            and judged.proof >= self.min_proof
+        )

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from gapless.model import Candle, Proof, Timeframe, Trade
+from gapless.model.signal import Judged
 
 Span = tuple[int, int]
 
@@ -54,4 +55,12 @@ class TradeAnswer(Struct, kw_only=True):
     proof: Proof
     sources: list[str]
     missing: list[Span]
+    elapsed_ms: float
+
+
+class SignalAnswer(Struct, kw_only=True):
+    """Signals by the time that their bars closed, each as its newest judgement; `next` is where a page goes on, ns."""
+
+    rows: list[Judged]
+    next: int | None
     elapsed_ms: float

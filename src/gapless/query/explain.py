@@ -9,11 +9,12 @@ from gapless.derive.candles import bar_of_minutes, with_missing
 from gapless.derive.judge import Held, bar_of, held
 from gapless.model import MINUTE, VALUES, Bar, Candle, Gap, Instrument, MinuteFold, Proof, Tape, Timeframe
 from gapless.model.number import plain
+from gapless.model.signal import Judged
 from gapless.model.times import in_epoch
 from gapless.ports import MinuteRow, TapeReader
 from gapless.query.evidence import Reach, gaps_of, happened, reach_of, repairs_of, spans_of
 from gapless.query.market import Market, fold_of, overlapping
-from gapless.query.present import candle_row
+from gapless.query.present import candle_row, signal_row
 
 
 def explain(
@@ -25,7 +26,8 @@ def explain(
     verdict (equal, border, different), the former revisions and what of it retention has dropped; `spans` who vouches
     for the ids, `gaps` the holes that touched the bar with what was asked to fill them and why, `events` what happened
     to connections while it was received, `doubled` the events of it that came again, `spent` what the repairs cost
-    while its gaps were open; None where no event tells.
+    while its gaps were open; None where no event tells. `signals` has every judgement of the bar, by kind, in the
+    order they were made.
     """
     began = time.perf_counter()
     reader = market.reader
@@ -54,11 +56,17 @@ def explain(
         "spans": spans_of(reader, tape, bars, reach=reach, minutes=(begin // MINUTE, end // MINUTE - 1), epoch=epoch),
         "gaps": [_gap(reader, which, gap, epoch) for which, gap in gaps],
         **told,
+        "signals": [signal_row(one, epoch=epoch) for one in _judgements(reader, instrument, timeframe, begin)],
         "missing": [
             [in_epoch(c.start, epoch), in_epoch(c.start + MINUTE, epoch)] for c in candles if c.proof is Proof.MISSING
         ],
         "elapsed_ms": round((time.perf_counter() - began) * 1_000, 3),
     }
+
+
+def _judgements(reader: TapeReader, instrument: Instrument, timeframe: Timeframe, start: int) -> list[Judged]:
+    """List the judgements of a bar; none is judged on the epoch grid."""
+    return reader.judgements(instrument.id, timeframe.minutes, start) if timeframe.grid == "midnight" else []
 
 
 def _ids(reader: TapeReader, tape: Tape | None, reach: Reach | None) -> dict[str, Any] | None:

@@ -147,7 +147,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    text = str(value)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if "," in text or '"' in text else text
 
 
 INSTRUMENT_COLUMNS = ("id", "unified", "kind", "status", "tick", "price_digits", "size_digits", "listed")

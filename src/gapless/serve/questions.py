@@ -11,7 +11,9 @@ MOST_FOOTPRINTS = 500
 MOST_MINUTES = 500_000  # that one answer folds
 MOST_TRADES = 10_000
 MOST_GAPS = 10_000
+MOST_SIGNALS = 10_000
 MOST_INDICATORS = 50
+EPOCHS = ("ms", "us", "ns")
 
 
 def timeframe_of(text: str, grid: str) -> Timeframe:

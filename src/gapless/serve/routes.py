@@ -18,6 +18,7 @@ from gapless.query.market import Market
 from gapless.serve import batch, hybrid, pages
 from gapless.serve.faces import Faces
 from gapless.serve.questions import (
+    EPOCHS,
     MOST_BARS,
     MOST_FOOTPRINTS,
     MOST_TRADES,
@@ -56,7 +57,6 @@ Missing = Annotated[
 Wait = Annotated[
     float, Parameter(description="Seconds to wait for what is fetched, up to 60; the rest goes on in the background.")
 ]
-EPOCHS = ("ms", "us", "ns")
 
 
 @get("/health", tags=["system"])

@@ -131,4 +131,12 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT PRIMARY KEY, last_run INTEGER NOT NULL, result TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    ALTER TABLE signal ADD COLUMN ended INTEGER GENERATED ALWAYS AS ( -- when the bar closed: midnight cuts the last one
+        CASE WHEN minutes > 1440 THEN start + minutes * 60000000000
+        ELSE min(start + minutes * 60000000000, start - start % 86400000000000 + 86400000000000) END
+    ) VIRTUAL;
+    DROP INDEX signal_time;
+    CREATE INDEX signal_time ON signal (instrument, ended);
+    """,
 )

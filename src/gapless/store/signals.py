@@ -1,11 +1,15 @@
 """Signals in the store: whose bars are judged, and every judgement as it was made; the newest one stands."""
 
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from gapless.model import Proof
-from gapless.model.signal import Judged, Signal
+from gapless.model.signal import Judged, Signal, SignalFilter
 from gapless.store.reading import Reading
 
 _COLUMNS = "signal.id, name, minutes, start, judgement, state, revision, proof, body, known_at"
@@ -13,6 +17,8 @@ _FROM = "FROM signal JOIN instrument ON instrument.id = signal.instrument"
 _PACK = msgspec.msgpack.Encoder()
 _SIGNAL = msgspec.msgpack.Decoder(Signal)
 _PROOFS = tuple(Proof)
+_ANY = SignalFilter()
+_BY_TIME = attrgetter("end", "id")
 
 
 class Signals(Reading):
@@ -46,20 +52,46 @@ class Signals(Reading):
         row = self.one(f"SELECT {_COLUMNS} {_FROM} WHERE signal.id = ?", (identity,))
         return _judged(row) if row else None
 
-    def signals(self, instrument: str | None, start: int, end: int, *, number: int, limit: int) -> list[Judged]:
-        """List the newest judgement, as of commit `number`, of every signal whose bar begins in [start, end): by bar,
-        oldest first, and of more than `limit` the newest."""
-        where = "environment = ? AND start >= ? AND start < ? AND written <= ?"
-        params: list[Any] = [self.environment(), start, end, number]
-        if instrument is not None:
-            where += " AND signal.instrument = ?"
-            params.append(self.scale(instrument).key)
+    def judgements(self, instrument: str, minutes: int, start: int) -> list[Judged]:
+        """List every judgement of one bar, by kind, in the order they were made."""
         rows = self.connection.execute(
-            f"SELECT {_COLUMNS}, max(judgement) {_FROM} WHERE {where} "
-            "GROUP BY signal.instrument, minutes, start, kind ORDER BY start DESC, signal.id DESC LIMIT ?",
-            (*params, limit),
+            f"SELECT {_COLUMNS} {_FROM} WHERE signal.instrument = ? AND minutes = ? AND start = ? "
+            "ORDER BY kind, judgement",
+            (self.scale(instrument).key, minutes, start),
         )
-        return [_judged(row[:-1]) for row in rows][::-1]
+        return [_judged(row) for row in rows]
+
+    def signals(
+        self, start: int, end: int, *, number: int, limit: int, which: SignalFilter = _ANY, newest: bool = True
+    ) -> list[Judged]:
+        """List the newest judgement, as of commit `number`, of every signal whose bar closed in [start, end) and which
+        the filter takes: by time, oldest first, and of more than `limit` the newest, else the oldest."""
+        keys = [self.scale(name).key for name in which.instruments] or [
+            key for (key,) in self.connection.execute(
+                "SELECT id FROM instrument WHERE environment = ?", (self.environment(),)
+            )
+        ]  # fmt: skip
+        # Of each instrument in the order of its index: only what is given is read.
+        found = merge(*(self._in_order(key, start, end, number, which, newest=newest) for key in keys),
+                      key=_BY_TIME, reverse=newest)  # fmt: skip
+        kept = list(islice(found, limit))
+        return kept[::-1] if newest else kept
+
+    def _in_order(
+        self, key: int, start: int, end: int, number: int, which: SignalFilter, *, newest: bool
+    ) -> Iterator[Judged]:
+        where, params = _told_by_columns(which)
+        order = "DESC" if newest else "ASC"
+        rows = self.connection.execute(
+            f"SELECT {_COLUMNS} {_FROM} WHERE signal.instrument = ? AND ended >= ? AND ended < ? "  # noqa: S608
+            "AND written <= ? "
+            f"{where}AND NOT EXISTS (SELECT 1 FROM signal later WHERE later.instrument = signal.instrument "
+            "AND later.minutes = signal.minutes AND later.start = signal.start AND later.kind = signal.kind "
+            "AND later.judgement > signal.judgement AND later.written <= ?) "
+            f"ORDER BY ended {order}, signal.id {order}",
+            (key, start, end, number, *params, number),
+        )
+        return filter(which.takes, map(_judged, rows))
 
     def insert_signal(self, judged: Judged, number: int) -> int:
         """Keep a judgement that a commit made; give its id."""
@@ -78,3 +110,16 @@ def _judged(row: tuple[Any, ...]) -> Judged:
         id=identity, instrument=name, minutes=minutes, start=start, judgement=judgement, state=state,
         revision=revision, proof=_PROOFS[proof], signal=_SIGNAL.decode(body), known_at=known_at,
     )  # fmt: skip
+
+
+def _told_by_columns(which: SignalFilter) -> tuple[str, list[Any]]:
+    """Write what of a filter the columns tell as a condition; the rest is in the body of a signal."""
+    conditions, params = ["proof >= ?"], list[Any]([int(which.min_proof)])
+    for column, values in (("minutes", which.minutes), ("state", which.states)):
+        if values:
+            conditions.append(f"{column} IN ({', '.join('?' * len(values))})")
+            params += values
+    if which.kinds:
+        conditions.append(f"({' OR '.join(['kind = ? OR kind GLOB ?'] * len(which.kinds))})")
+        params += [text for kind in which.kinds for text in (kind, f"{kind}.*")]
+    return "".join(f"AND {condition} " for condition in conditions), params
