@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-ALL = ("hot", "writing", "querying", "rotating", "returning", "alerts", "footprints")
+ALL = ("hot", "writing", "querying", "rotating", "returning", "movers", "alerts", "footprints")
 
 
 def main(names: list[str]) -> int:

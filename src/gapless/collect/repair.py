@@ -92,11 +92,14 @@ class Repair:
 
     def _ripe(self, track: Track, work: Work, now: int) -> list[Range]:
         """List the holes that are old enough, cut where a source denied a part; those of history last."""
+        holes = track.holes()
+        if not holes and not work.named:
+            return []  # as nearly always
         grace = self._grace + int(_COMPANY * self._rest.pressure())
-        ripe = work.patience.ripe(track.holes(), now, grace=grace)
+        ripe = work.patience.ripe(holes, now, grace=grace)
         self._name(track, work, ripe)
         work.parked = {key: until for key, until in work.parked.items() if until > now}
-        work.denials.keep(track.holes())
+        work.denials.keep(holes)
         return sorted(split(ripe, work.denials.borders()), key=track.is_history)
 
     def _priority(self, line: Line, track: Track, hole: Range) -> Priority:
