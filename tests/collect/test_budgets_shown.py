@@ -17,7 +17,7 @@ from gapless.store.budget import MemoryBudget
 
 def shown(rest: RestClient) -> dict[str, Any]:
     collector = SimpleNamespace(venue=BINANCE, rest=rest, hosts=BINANCE.hosts("live", None))
-    engine: Any = SimpleNamespace(store=SimpleNamespace(size=lambda: 0), collectors=[collector])
+    engine: Any = SimpleNamespace(store=SimpleNamespace(size=lambda: 0), collectors=[collector], hot=None)
     (row,) = Status(engine).budgets()
     return row
 
