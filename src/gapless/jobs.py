@@ -45,7 +45,8 @@ def _told(engine: "Engine") -> str:
     spent = max((row["share"] for row in report["budgets"]), default=0.0)
     instruments = sum(len(collector.pipeline.lines) for collector in engine.collectors)
     engine.note(
-        "health", "gapless", status=report["status"], connections=report["connections"], instruments=instruments,
+        "health", "gapless", status=report["status"], instruments=instruments,
+        connections=engine.status.health()["connections"],
         **report["rates"], gaps=report["gaps"]["open"], repaired=report["gaps"]["repaired"], budget=spent,
         backlog=engine.writer.backlog, **report["process"],
         derived_accuracy=engine.status.derived.accuracy, **engine.status.derived.latency_ms(),

@@ -30,14 +30,17 @@ class Movers:
         former = self.chosen
         known = await self._collector.listed([*names, *former], enough=bool(former))
         try:
+            if former:
+                self._unblocked()
             self.chosen = self._choice(known, await self._tickers(patient=not former))
         except CouldNot as trouble:
             if not former:
                 raise
             self._note("movers_kept", self._venue.name, reason=str(trouble))
-        begun = [one for one in known if one.id in self.chosen]
-        await self._collector.prepare(names, known=known, movers=begun, anew=set(self.chosen) - set(former))
-        self._tell(begun=len(set(self.chosen) - set(former)), ended=len(set(former) - set(self.chosen)))
+        begun, ended = set(self.chosen) - set(former), set(former) - set(self.chosen)
+        chosen = [one for one in known if one.id in self.chosen]
+        await self._collector.prepare(names, known=known, movers=chosen, anew=begun)
+        self._tell(begun=len(begun), ended=len(ended))
 
     async def refresh(self) -> str:
         """Choose anew and apply it if enough changes; give what was done. A refresh that fails changes nothing."""
@@ -59,9 +62,7 @@ class Movers:
 
     def _choice(self, known: list[Instrument], tickers: list[Ticker]) -> list[str]:
         s = self._settings
-        chosen = movers(
-            known, tickers, gainers=s.gainers, losers=s.losers, min_quote_volume=s.min_quote_volume
-        )  # fmt: skip
+        chosen = movers(known, tickers, gainers=s.gainers, losers=s.losers, min_quote_volume=s.min_quote_volume)
         if not chosen and self.chosen:
             raise Unavailable(f"{self._venue.name} names no perpetual that could be a mover")
         if not chosen:
