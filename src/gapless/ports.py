@@ -292,6 +292,15 @@ class TapeReader(Reads, Protocol):
     def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:
         """Give a closed candle as it stood after a commit."""
 
+    def candles_as_of(self, instrument: str, start: int, end: int, number: int) -> list[Candle]:
+        """List the closed 1m candles that begin in [start, end) as they stood after a commit."""
+
+    def as_of(self, at: int) -> "TapeReader":
+        """Give a reader of what was known at a time, ns UTC of this machine; what is later is the present.
+
+        Raises `BadInput` where the log no longer reaches back so far.
+        """
+
     def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
         """List kept events as (kind, subject, detail, at)."""
 

@@ -84,6 +84,7 @@ class MarketReader:
         grid: Grid = "midnight",
         indicators: str | Sequence[str] = (),
         fetch: bool = False,
+        as_of: Moment | None = None,
     ) -> Rows[Candle]:
         """Give closed bars of any timeframe: the last N, those of [start, end), or all; with `forming` the open one.
 
@@ -92,12 +93,14 @@ class MarketReader:
         `indicators` such as `["sma:200", "ichimoku"]` add columns, and `row.indicators["sma_200"]`; a value that rests
         on a bar that is not complete, or proven worse than `min_proof`, is None.
         With `fetch` a running gapless first fetches what is not held; `.fetch` of the answer says what became of it.
+        `as_of`, here and elsewhere, answers what was known at a time of the machine that collects.
         """
         if on_gap not in ("keep", "raise", "skip"):
             raise BadInput(f"on_gap: {on_gap!r} is not allowed; allowed are keep, raise, skip")
         frame = parse_timeframe(timeframe, grid)
         least = _proof(min_proof)
         asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
+        asked |= {"as_of": _at(as_of)}
         if indicators:
             texts = [indicators] if isinstance(indicators, str) else list(indicators)
             asked |= {"with": texts, "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
@@ -124,14 +127,18 @@ class MarketReader:
         """Give the last `count` closed bars."""
         return self.candles(id, timeframe, last=count)
 
-    def trades(self, id: str, *, start: Moment | None = None, end: Moment | None = None) -> Rows[Trade]:
+    def trades(
+        self, id: str, *, start: Moment | None = None, end: Moment | None = None, as_of: Moment | None = None
+    ) -> Rows[Trade]:
         """Give the trades of the primary tape with times in [start, end), by id."""
-        answer = self._source.ask("trades", {"id": id, "received": True, **_range(None, start, end)})
+        asked = _range(None, start, end) | {"as_of": _at(as_of)}
+        answer = self._source.ask("trades", {"id": id, "received": True, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Trade]), TRADES, answer, _spans(answer))
 
     def footprint(
-        self, id: str, timeframe: str, start: Moment, *, ticks_per_row: int | None = None, fetch: bool = False
-    ) -> Footprint:
+        self, id: str, timeframe: str, start: Moment, *, ticks_per_row: int | None = None, fetch: bool = False,
+        as_of: Moment | None = None,
+    ) -> Footprint:  # fmt: skip
         """Give the footprint of the bar that contains `start`, the forming one included; `fetch` as with candles."""
         frame = parse_timeframe(timeframe)
         begin = frame.start_of(_ns(start))
@@ -142,6 +149,7 @@ class MarketReader:
             "live": True,
             "single": True,
             "fetch": fetch,
+            "as_of": _at(as_of),
         }
         answer = self._source.ask("footprint", asked | {"start": begin, "end": frame.end_of(begin)})
         if not answer["rows"]:
@@ -159,9 +167,11 @@ class MarketReader:
         forming: bool = False,
         ticks_per_row: int | None = None,
         fetch: bool = False,
+        as_of: Moment | None = None,
     ) -> Rows[Footprint]:
         """Give the footprints of many bars, rows of one height; a bar that fails carries its `error`."""
         asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
+        asked |= {"as_of": _at(as_of)}
         answer = self._source.ask("footprint", {"id": id, "timeframe": timeframe, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, _spans(answer))
 
@@ -196,9 +206,11 @@ class MarketReader:
         forming: bool = False,
         ticks_per_row: int | None = None,
         fetch: bool = False,
+        as_of: Moment | None = None,
     ) -> Rows[Profile]:
         """Give the volume profiles of sessions (1d, 1w, any timeframe), by default of the last closed one."""
         asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
+        asked |= {"as_of": _at(as_of)}
         if last is None and start is None:
             asked["last"] = None if end is not None else 1
         answer = self._source.ask("profile", {"id": id, "session": session, **asked})
@@ -217,6 +229,7 @@ class MarketReader:
         last: int | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        as_of: Moment | None = None,
     ) -> Rows[Signal]:
         """Give signals, each as its newest judgement, newest last: the last N (20), or of bars closed in [start, end).
 
@@ -226,7 +239,7 @@ class MarketReader:
         least = _proof(min_proof)
         words = {"id": id, "timeframe": timeframe, "kind": kind, "side": side, "state": state}
         asked: Parameters = {name: [value] if isinstance(value, str) else [*value] for name, value in words.items()}
-        asked |= {"min_score": min_score, "min_proof": None if least is None else least.text}
+        asked |= {"min_score": min_score, "min_proof": None if least is None else least.text, "as_of": _at(as_of)}
         answer = self._source.ask("signals", asked | _range(last, start, end))
         return _rows(msgspec.convert(answer["rows"], list[Signal]), SIGNALS, answer, _spans(answer))
 
@@ -238,11 +251,12 @@ class MarketReader:
         """List the instruments."""
         return msgspec.convert(self._source.ask("instruments", {})["rows"], list[Instrument])
 
-    def gaps(self, id: str | None = None, *, state: str | None = None) -> list[Gap]:
+    def gaps(self, id: str | None = None, *, state: str | None = None, as_of: Moment | None = None) -> list[Gap]:
         """List the named gaps of every tape (of one instrument) in every state (in one), newest first."""
         if state is not None and state not in STATES:
             raise BadInput(f"state: {state!r} is not allowed; allowed are {', '.join(STATES)}")
-        return msgspec.convert(self._source.ask("gaps", {"id": id, "state": state})["rows"], list[Gap])
+        asked = {"id": id, "state": state, "as_of": _at(as_of)}
+        return msgspec.convert(self._source.ask("gaps", asked)["rows"], list[Gap])
 
     def coverage(self, id: str | None = None) -> list[Coverage]:
         """Audit every tape (of one instrument): what is held, by which evidence, voids, and every hole."""
@@ -277,13 +291,17 @@ def _ns(moment: Moment) -> int:
     return epoch_ns(whole) + round((moment - whole) * unit)
 
 
+def _at(moment: Moment | None) -> int | None:
+    return None if moment is None else _ns(moment)
+
+
 def _range(last: int | None, start: Moment | None, end: Moment | None) -> Parameters:
     """Read what range is meant; times as ns UTC."""
     if last is not None and (start is not None or end is not None):
         raise BadInput("last goes alone; a range is start and end")
     if last is not None and last < 1:
         raise BadInput(f"last: {last} is not allowed; allowed is a number from 1 on")
-    begin, until = (None if moment is None else _ns(moment) for moment in (start, end))
+    begin, until = _at(start), _at(end)
     if begin is not None and until is not None and until <= begin:
         raise BadInput("end must be later than start")
     return {"last": last, "start": begin, "end": until}

@@ -112,24 +112,31 @@ class StoredSource:
             finally:
                 connection.execute("COMMIT")
 
+    def _then(self, p: Parameters) -> Market:
+        """Give the market as it was known when a question says."""
+        return self._market.as_of(p.get("as_of"))
+
     def _candles(self, p: Parameters) -> dict[str, Any]:
         frame = parse_timeframe(p["timeframe"], p["grid"])
         if p["basis"] not in ("venue", "tape"):
             raise BadInput(f"basis: {p['basis']!r} is not allowed; allowed are venue, tape")
         columns = indicators_asked(p.get("with", ()), frame)
-        found = self._market.instrument(p["id"])
+        market = self._then(p)
+        found = market.instrument(p["id"])
         answer = candles_with(
-            self._market, found, frame, columns, start=p["start"], end=p["end"], last=p["last"], basis=p["basis"],
+            market, found, frame, columns, start=p["start"], end=p["end"], last=p["last"], basis=p["basis"],
             live=p["live"], least=Proof[p.get("with_proof", "disputed").upper()],
         )  # fmt: skip
         return listing(answer, candle_rows(answer), epoch=None)
 
     def _trades(self, p: Parameters) -> dict[str, Any]:
-        answer = self._market.trades(self._market.instrument(p["id"]), start=p["start"], end=p["end"])
+        market = self._then(p)
+        answer = market.trades(market.instrument(p["id"]), start=p["start"], end=p["end"])
         return listing(answer, trade_rows(answer, received=True), epoch=None)
 
     def _footprint(self, p: Parameters) -> dict[str, Any]:
-        market, found, frame = self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"])
+        market, frame = self._then(p), parse_timeframe(p["timeframe"])
+        found = market.instrument(p["id"])
         height = p["ticks_per_row"]
         if p.get("single"):
             bar = footprint(market, found, frame, p["start"], ticks_per_row=height)
@@ -141,7 +148,7 @@ class StoredSource:
     def _profile(self, p: Parameters) -> dict[str, Any]:
         found, session = self._market.instrument(p["id"]), parse_timeframe(p["session"])
         return profile_answer(
-            self._market, found, session, p["start"], p["end"], p["last"], live=p["live"],
+            self._then(p), found, session, p["start"], p["end"], p["last"], live=p["live"],
             ticks_per_row=p["ticks_per_row"],
         )  # fmt: skip
 
@@ -150,8 +157,9 @@ class StoredSource:
         asked = which(
             **{many: p[one] for one, many in names.items()}, min_score=p["min_score"], min_proof=p["min_proof"]
         )
-        asked = named(self._market, asked, p["id"])
-        return signal_listing(signals(self._market, asked, start=p["start"], end=p["end"], last=p["last"]))
+        market = self._then(p)
+        asked = named(market, asked, p["id"])
+        return signal_listing(signals(market, asked, start=p["start"], end=p["end"], last=p["last"]))
 
     def _explain(self, p: Parameters) -> dict[str, Any]:
         return explain(self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"]), p["start"])
@@ -161,7 +169,8 @@ class StoredSource:
 
     def _gaps(self, p: Parameters) -> dict[str, Any]:
         states = (p["state"],) if p["state"] else STATES
-        found = [(t, gap) for t in self._tapes(p) for state in states for gap in self._store.gaps(t.id, state)]
+        reader = self._then(p).reader
+        found = [(t, gap) for t in self._tapes(p) for state in states for gap in reader.gaps(t.id, state)]
         found.sort(key=lambda pair: -pair[1].opened)
         return {"rows": [gap_row(tape, gap) for tape, gap in found]}
 
@@ -256,7 +265,7 @@ def _word(name: str, value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, list):
         return ",".join(value)
-    return iso(value) if name in ("start", "end") and isinstance(value, int) else value
+    return iso(value) if name in ("start", "end", "as_of") and isinstance(value, int) else value
 
 
 def _sentence(refusal: HTTPError) -> str:

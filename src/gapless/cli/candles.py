@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gapless.cli.options import (
+    AsOf,
     End,
     Epoch,
     Fetches,
@@ -16,10 +17,11 @@ from gapless.cli.options import (
     Start,
     Store,
     With,
-    environment,
     moment,
     one_of,
+    opened,
     ordered,
+    unfetched,
 )
 
 
@@ -37,6 +39,7 @@ def candles(
     grid: Annotated[str, typer.Option("--grid", help="midnight or epoch.")] = "midnight",
     fetch: Fetches = False,
     sets: Sets = None,
+    as_of: AsOf = None,
     store: Store = None,
     format: Format = "table",
     epoch: Epoch = None,
@@ -44,13 +47,11 @@ def candles(
     env: InEnvironment = None,
 ) -> int:
     """Print candles; a missing minute is a row with empty values and proof `missing` (exit status 1)."""
-    from gapless.adapters import open_store
     from gapless.cli.fetching import fetched
     from gapless.cli.output import write_rows
     from gapless.errors import BadInput
     from gapless.model import Proof, iso, parse_timeframe
     from gapless.query.indicators import candles_with, indicators_asked
-    from gapless.query.market import Market
     from gapless.query.present import candle_columns, candle_decimals, candle_rows, listing
 
     frame = parse_timeframe(timeframe, one_of(grid, "--grid", ("midnight", "epoch")))  # type: ignore[arg-type]
@@ -61,10 +62,11 @@ def candles(
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
     columns = indicators_asked(indicators or (), frame)
+    unfetched(as_of, fetch=fetch)
     told = fetched(
         fetch, instrument, frame, start=begin, end=until, last=last, trades=False, url=store, sets=list(sets or ())
     )
-    market = Market(open_store(store, environment=environment(env), readonly=True))
+    market = opened(store, env, as_of)
     answer = candles_with(
         market,
         market.instrument(instrument),

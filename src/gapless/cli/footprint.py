@@ -6,6 +6,7 @@ import typer
 
 from gapless.cli.options import (
     AsJson,
+    AsOf,
     End,
     Epoch,
     Fetches,
@@ -16,7 +17,9 @@ from gapless.cli.options import (
     environment,
     moment,
     one_of,
+    opened,
     ordered,
+    unfetched,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ def footprint(
     ] = None,
     fetch: Fetches = False,
     sets: Sets = None,
+    as_of: AsOf = None,
     store: Store = None,
     json: AsJson = False,
     epoch: Epoch = None,
@@ -59,18 +63,16 @@ def footprint(
     """
     import msgspec
 
-    from gapless.adapters import open_store
     from gapless.cli.batch import print_batch
     from gapless.cli.fetching import fetched
     from gapless.errors import BadInput
     from gapless.model import parse_timeframe
     from gapless.query import footprint as query
     from gapless.query.footprint_rows import footprint_object
-    from gapless.query.market import Market
 
     one_of(epoch, "--epoch", ("ms", "us", "ns"))
     if batch is not None:
-        if instrument or start or end or last or live or fetch or ticks_per_row:
+        if instrument or start or end or last or live or fetch or ticks_per_row or as_of:
             raise BadInput("--batch goes alone, with --store, --environment, --epoch and --json")
         return print_batch(batch, store=store, environment=environment(env), epoch=epoch, json=json)
     if instrument is None or first is None:
@@ -84,12 +86,13 @@ def footprint(
         raise BadInput("START names one bar; for many leave it out and give --start and --end, or --last")
     at = None if second is None else moment(first, "START")
     count = last or (None if start else 1)
+    unfetched(as_of, fetch=fetch)
     told = fetched(
         fetch, instrument, frame, trades=True, url=store, sets=list(sets or ()),
         start=begin if at is None else frame.start_of(at),
         end=until if at is None else frame.end_of(frame.start_of(at)), last=count if at is None else None,
     )  # fmt: skip
-    market = Market(open_store(store, environment=environment(env), readonly=True))
+    market = opened(store, env, as_of)
     found = market.instrument(instrument)
     if at is not None:
         bar = query.footprint(market, found, frame, at, ticks_per_row=ticks_per_row)

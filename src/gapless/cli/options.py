@@ -2,12 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gapless.errors import BadInput
 from gapless.model import Environment, parse_time
+
+if TYPE_CHECKING:
+    from gapless.query.market import Market
 
 Store = Annotated[
     str | None, typer.Option("--store", help="The store: sqlite:///FILE. Default: GAPLESS_STORE, else ./gapless.db.")
@@ -21,6 +24,9 @@ Epoch = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", help="Write to a file instead of the terminal.")]
 InEnvironment = Annotated[
     str | None, typer.Option("--environment", help="live, demo or sim, where a store holds several.")
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="Answer what was known at a time of this machine: ISO 8601, epoch, -6h.")
 ]
 With = Annotated[
     list[str] | None,
@@ -49,6 +55,21 @@ def one_of(value: str | None, option: str, allowed: tuple[str, ...]) -> str | No
 def environment(value: str | None) -> Environment | None:
     """Read `--environment`."""
     return one_of(value, "--environment", ("live", "demo", "sim"))  # type: ignore[return-value]
+
+
+def opened(store: str | None, env: str | None, as_of: str | None = None) -> "Market":
+    """Open the market of a store to read, as it was known at a time where one is named."""
+    from gapless.adapters import open_store
+    from gapless.query.market import Market
+
+    at = moment(as_of, "--as-of")
+    return Market(open_store(store, environment=environment(env), readonly=True)).as_of(at)
+
+
+def unfetched(as_of: str | None, *, fetch: bool) -> None:
+    """Refuse to fetch for an answer of what was known before."""
+    if as_of and fetch:
+        raise BadInput("--as-of goes without --fetch: what is fetched now was not known then")
 
 
 def ordered(start: int | None, end: int | None) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gapless.cli.options import AsJson, End, Epoch, InEnvironment, Start, Store, environment, moment, one_of, ordered
+from gapless.cli.options import AsJson, AsOf, End, Epoch, InEnvironment, Start, Store, moment, one_of, opened, ordered
 
 
 def profile(
@@ -17,6 +17,7 @@ def profile(
     ticks_per_row: Annotated[
         int | None, typer.Option("--ticks-per-row", min=1, help="Height of a row. Default: fits a typical session.")
     ] = None,
+    as_of: AsOf = None,
     store: Store = None,
     json: AsJson = False,
     epoch: Epoch = None,
@@ -28,11 +29,9 @@ def profile(
     """
     import msgspec
 
-    from gapless.adapters import open_store
     from gapless.cli.footprint import drawn
     from gapless.errors import BadInput
     from gapless.model import parse_timeframe
-    from gapless.query.market import Market
     from gapless.query.profiles import profile_answer, profiles
 
     frame = parse_timeframe(session)
@@ -41,7 +40,7 @@ def profile(
     ordered(begin, until)
     if last and (start or end):
         raise BadInput("--last goes alone; a range is --start and --end")
-    market = Market(open_store(store, environment=environment(env), readonly=True))
+    market = opened(store, env, as_of)
     found = market.instrument(instrument)
     count = last or (None if start else 1)
     if json:

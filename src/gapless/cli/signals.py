@@ -7,6 +7,7 @@ import typer
 
 from gapless.cli.options import (
     AsJson,
+    AsOf,
     End,
     Epoch,
     Format,
@@ -15,9 +16,9 @@ from gapless.cli.options import (
     Sets,
     Start,
     Store,
-    environment,
     moment,
     one_of,
+    opened,
     ordered,
 )
 from gapless.errors import BadInput
@@ -54,6 +55,7 @@ def signals(
     ] = False,
     sets: Sets = None,
     as_json: AsJson = False,
+    as_of: AsOf = None,
     store: Store = None,
     format: Format = "table",
     epoch: Epoch = None,
@@ -68,9 +70,7 @@ def signals(
         return _list_rules(sets, as_json=as_json)
     if sets:
         raise BadInput("--set goes with --list: what is stored was judged by the settings of its time")
-    from gapless.adapters import open_store
     from gapless.query import signals as query
-    from gapless.query.market import Market
 
     one_of(epoch, "--epoch", ("ms", "us", "ns"))
     if last and (start or end):
@@ -81,7 +81,7 @@ def signals(
         timeframes=timeframes or (), kinds=kinds or (), sides=sides or (), states=states or (), min_score=min_score,
         min_proof=min_proof,
     )  # fmt: skip
-    market = Market(open_store(store, environment=environment(env), readonly=True))
+    market = opened(store, env, as_of)
     asked = query.named(market, asked, instruments or ())
     answer = query.signals(market, asked, start=begin, end=until, last=last)
     _write(answer, market, form="json" if as_json else format, output=output, epoch=epoch)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gapless.cli.options import (
+    AsOf,
     End,
     Epoch,
     Format,
@@ -12,9 +13,9 @@ from gapless.cli.options import (
     Output,
     Start,
     Store,
-    environment,
     moment,
     one_of,
+    opened,
     ordered,
 )
 
@@ -24,6 +25,7 @@ def trades(
     start: Start = None,
     end: End = None,
     received: Annotated[bool, typer.Option("--received", help="Add when each trade was first known.")] = False,
+    as_of: AsOf = None,
     store: Store = None,
     format: Format = "table",
     epoch: Epoch = None,
@@ -31,15 +33,13 @@ def trades(
     env: InEnvironment = None,
 ) -> int:
     """Print the trades of the primary tape, by id (exit status 1 when ids between them are not held)."""
-    from gapless.adapters import open_store
     from gapless.cli.output import write_rows
-    from gapless.query.market import Market
     from gapless.query.present import TRADE_COLUMNS, listing, trade_rows
 
     one_of(epoch, "--epoch", ("ms", "us", "ns"))
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
-    market = Market(open_store(store, environment=environment(env), readonly=True))
+    market = opened(store, env, as_of)
     answer = market.trades(market.instrument(instrument), start=begin, end=until)
     columns = (*TRADE_COLUMNS, "received") if received else TRADE_COLUMNS
     write_rows(

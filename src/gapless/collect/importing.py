@@ -116,8 +116,8 @@ def _trades(venue: Venue, tape: Tape, rows: Sequence[Trade]) -> Iterator[tuple[C
     known: int | None = None
     ends = {rows[0], rows[-1]}  # the minutes of these are not whole, and nothing later closes them
     for at in range(0, len(rows), _CHUNK):
-        chunk = list(rows[at : at + _CHUNK])
         commit = _commit()
+        chunk = [replace(row, received=commit.known_at) for row in rows[at : at + _CHUNK]]
         commit.trades = [(tape, chunk)]
         first = chunk[0].seq if known is None or (strict and chunk[0].seq != known + 1) else known + 1
         for stop, go_on in pairwise(rows[max(at - 1, 0) : at + _CHUNK]):

@@ -223,8 +223,7 @@ def _bar(reader: TapeReader, entry: LogEntry, begin: int, frame: Timeframe) -> C
     end = frame.end_of(begin)
     minutes = with_missing(reader.candles(entry.instrument, begin, end), begin, end)
     if reader.log_after(entry.number, _END, 2):  # somebody committed since: ask for each minute as it stood
-        stood = (reader.candle_as_of(entry.instrument, minute.start, entry.number) for minute in minutes)
-        minutes = [candle or Candle(start=minute.start) for candle, minute in zip(stood, minutes, strict=True)]
+        minutes = with_missing(reader.candles_as_of(entry.instrument, begin, end, entry.number), begin, end)
     return bar_of_minutes(minutes, frame) if minutes[-1].proof else None
 
 

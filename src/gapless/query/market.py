@@ -43,6 +43,13 @@ class Market:
         self.reader = reader
         self._tail = tail
 
+    def as_of(self, at: int | None) -> "Market":
+        """Give the market as it was known at a time (ns UTC of this machine), or itself without one.
+
+        Raises `BadInput` where the log no longer reaches back so far.
+        """
+        return self if at is None else Market(self.reader.as_of(at))
+
     def instrument(self, text: str) -> Instrument:
         """Give the instrument that a text means."""
         return resolve(text, self.reader.instruments(), where="the store holds")

@@ -19,12 +19,17 @@ FETCHES = ("missing", "none")
 MOST_WAIT = 60.0  # seconds
 
 
-def fetches(fetch: str | None, wait: float, *, ranged: bool) -> bool:
-    """Say whether what is missing is to be fetched: by default for a range that names both its ends."""
+def fetches(fetch: str | None, wait: float, *, ranged: bool, then: bool = False) -> bool:
+    """Say whether what is missing is to be fetched: by default for a range that names both its ends.
+
+    Never where the question is what was known `then`.
+    """
     one_of(fetch, "fetch", FETCHES)
     if not 0 <= wait <= MOST_WAIT:
         raise BadInput(f"wait: {wait:g} is not allowed; allowed are 0 to {MOST_WAIT:.0f} seconds")
-    return ranged if fetch is None else fetch == "missing"
+    if then and fetch == "missing":
+        raise BadInput("as_of goes without fetch: what is fetched now was not known then")
+    return ranged and not then if fetch is None else fetch == "missing"
 
 
 async def with_missing(

@@ -1,10 +1,10 @@
 """Answers in pages: what is asked of the market, bounded, with the place where the next page begins."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from msgspec.structs import asdict
 
@@ -30,6 +30,7 @@ from gapless.serve.questions import (
     bars_at_most,
 )
 
+P = ParamSpec("P")
 STATES = ("open", "repaired", "permanent", "expired")
 
 
@@ -39,6 +40,11 @@ def plain_listing(
     """Wrap rows that no proof is asked of in the shape of every list; `began` is of `perf_counter`."""
     elapsed = round((time.perf_counter() - began) * 1_000, 3)
     return {"rows": rows, "proof": proof, "revision": 0, "sources": sources, "missing": [], "elapsed_ms": elapsed}
+
+
+def then(page: Callable[Concatenate[Market, P], dict[str, Any]], at: int | None) -> Callable[..., dict[str, Any]]:
+    """Give a page of what was known at a time (ns UTC of this machine), or the page itself without one."""
+    return lambda market, *args, **named: page(market.as_of(at), *args, **named)
 
 
 def instruments(market: Market) -> dict[str, Any]:

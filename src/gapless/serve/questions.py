@@ -38,13 +38,14 @@ def proof_of(text: str, name: str) -> Proof:
 
 def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
     """Read `start` and `end` as ns UTC."""
-    begin, until = _moment(start, "start"), _moment(end, "end")
+    begin, until = moment_of(start, "start"), moment_of(end, "end")
     if begin is not None and until is not None and until <= begin:
         raise BadInput("end must be later than start")
     return begin, until
 
 
-def _moment(text: str | None, name: str) -> int | None:
+def moment_of(text: str | None, name: str) -> int | None:
+    """Read a time as ns UTC."""
     if text is None:
         return None
     try:

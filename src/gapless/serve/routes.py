@@ -26,6 +26,7 @@ from gapless.serve.questions import (
     bars_asked,
     bars_at_most,
     basis_of,
+    moment_of,
     one_of,
     proof_of,
     span_of,
@@ -56,6 +57,9 @@ Missing = Annotated[
 ]
 Wait = Annotated[
     float, Parameter(description="Seconds to wait for what is fetched, up to 60; the rest goes on in the background.")
+]
+AsOf = Annotated[
+    str | None, Parameter(description="Answer what was known at a time of this machine; then nothing is fetched.")
 ]
 
 
@@ -98,6 +102,7 @@ async def candles(
     grid: Annotated[str, Parameter(description="midnight or epoch.")] = "midnight",
     fetch: Missing = None,
     wait: Wait = 10.0,
+    as_of: AsOf = None,
     epoch: Epoch = None,
     indicators: With = None,
     with_proof: WithProof = "disputed",
@@ -108,14 +113,14 @@ async def candles(
     """
     frame = timeframe_of(timeframe, grid)
     one_of(epoch, "epoch", EPOCHS)
-    begin, until = span_of(start, end)
+    begin, until, at = *span_of(start, end), moment_of(as_of, "as_of")
     count = bars_asked(frame, last, most=MOST_BARS, start=start, end=end)
     least = proof_of(with_proof, "with_proof")
     if indicators:  # a mistake is told before anything is fetched
         await _faces(state).ask(lambda market: indicators_asked(indicators, frame))
     return await hybrid.with_missing(
-        _faces(state), pages.candles, id, frame, trades=False, most=bars_at_most(frame, MOST_BARS),
-        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
+        _faces(state), pages.then(pages.candles, at), id, frame, trades=False, most=bars_at_most(frame, MOST_BARS),
+        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end), then=at is not None), wait=wait,
         start=begin, end=until, last=count, basis=basis_of(basis), live=live, epoch=epoch,
         indicators=indicators or (), least=least,
     )  # fmt: skip
@@ -132,14 +137,22 @@ async def trades(
     ] = None,
     limit: Annotated[int, Parameter(description="How many trades at most, up to 10,000.")] = 1_000,
     received: Annotated[bool, Parameter(description="Add when each trade was first known.")] = False,
+    as_of: AsOf = None,
     epoch: Epoch = None,
 ) -> Answer:
     """List trades of the primary tape by id: from a time, from an id, or the newest; `next` continues."""
     one_of(epoch, "epoch", EPOCHS)
-    begin, until = span_of(start, end)
+    begin, until, at = *span_of(start, end), moment_of(as_of, "as_of")
     at_most(limit, "limit", MOST_TRADES)
     return await _faces(state).ask(
-        pages.trades, id, start=begin, end=until, first=first, limit=limit, received=received, epoch=epoch
+        pages.then(pages.trades, at),
+        id,
+        start=begin,
+        end=until,
+        first=first,
+        limit=limit,
+        received=received,
+        epoch=epoch,
     )
 
 
@@ -155,6 +168,7 @@ async def footprint(
     rows: Annotated[int | None, QueryParameter(name="ticks_per_row", description="Ticks a price row.", ge=1)] = None,
     fetch: Missing = None,
     wait: Wait = 10.0,
+    as_of: AsOf = None,
     epoch: Epoch = None,
 ) -> Answer:
     """List footprints of bars: volume by price and side, and what is read from it; by default of the last one.
@@ -163,11 +177,12 @@ async def footprint(
     """
     frame = timeframe_of(timeframe, "midnight")
     one_of(epoch, "epoch", EPOCHS)
-    begin, until = span_of(start, end)
+    begin, until, at = *span_of(start, end), moment_of(as_of, "as_of")
     count = bars_asked(frame, last, most=MOST_FOOTPRINTS, start=start, end=end)
     return await hybrid.with_missing(
-        _faces(state), pages.footprints, id, frame, trades=True, most=bars_at_most(frame, MOST_FOOTPRINTS),
-        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
+        _faces(state), pages.then(pages.footprints, at), id, frame, trades=True,
+        most=bars_at_most(frame, MOST_FOOTPRINTS),
+        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end), then=at is not None), wait=wait,
         start=begin, end=until, last=count, live=live, ticks_per_row=rows, epoch=epoch,
     )  # fmt: skip
 
@@ -196,6 +211,7 @@ async def profile(
     rows: Annotated[int | None, QueryParameter(name="ticks_per_row", description="Ticks a price row.", ge=1)] = None,
     fetch: Missing = None,
     wait: Wait = 10.0,
+    as_of: AsOf = None,
     epoch: Epoch = None,
 ) -> Answer:
     """List volume profiles of sessions, by default of the last one: POC, value area, nodes, and what is naked.
@@ -204,11 +220,12 @@ async def profile(
     """
     frame = timeframe_of(session, "midnight")
     one_of(epoch, "epoch", EPOCHS)
-    begin, until = span_of(start, end)
+    begin, until, at = *span_of(start, end), moment_of(as_of, "as_of")
     count = bars_asked(frame, last, most=MOST_FOOTPRINTS, start=start, end=end)
     return await hybrid.with_missing(
-        _faces(state), pages.profiles, id, frame, trades=True, most=bars_at_most(frame, MOST_FOOTPRINTS),
-        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end)), wait=wait,
+        _faces(state), pages.then(pages.profiles, at), id, frame, trades=True,
+        most=bars_at_most(frame, MOST_FOOTPRINTS),
+        fetch=hybrid.fetches(fetch, wait, ranged=bool(start and end), then=at is not None), wait=wait,
         start=begin, end=until, last=count, live=live, ticks_per_row=rows, epoch=epoch,
     )  # fmt: skip
 
@@ -235,10 +252,12 @@ async def gaps(
     only: Annotated[
         str | None, QueryParameter(name="state", description="open, repaired or permanent; else all.")
     ] = None,
+    as_of: AsOf = None,
 ) -> Answer:
     """List the named gaps, newest first."""
     one_of(only, "state", pages.STATES)
-    return await _faces(state).ask(pages.gaps, id, (only,) if only else pages.STATES)
+    at = moment_of(as_of, "as_of")
+    return await _faces(state).ask(pages.then(pages.gaps, at), id, (only,) if only else pages.STATES)
 
 
 @get("/api/v1/coverage", tags=["ledger"])

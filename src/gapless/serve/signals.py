@@ -12,7 +12,8 @@ from gapless.model.times import in_epoch
 from gapless.query.market import Market
 from gapless.query.signals import named, signal_listing, signals, which
 from gapless.serve.faces import Faces
-from gapless.serve.questions import EPOCHS, MOST_SIGNALS, at_most, one_of, span_of
+from gapless.serve.pages import then
+from gapless.serve.questions import EPOCHS, MOST_SIGNALS, at_most, moment_of, one_of, span_of
 
 Words = list[str] | None
 
@@ -34,6 +35,7 @@ async def stored(
     start: Annotated[str | None, Parameter(description="Begin of the range, of the times that bars closed.")] = None,
     end: Annotated[str | None, Parameter(description="End of the range, exclusive.")] = None,
     last: Annotated[int | None, Parameter(description="The last N; 20 without a range.", ge=1)] = None,
+    as_of: Annotated[str | None, Parameter(description="Answer what was known at a time of this machine.")] = None,
     epoch: Annotated[str | None, Parameter(description="Write times as epochs in ms, us or ns.")] = None,
 ) -> dict[str, Any]:
     """List signals, each as its newest judgement, newest last; a range of more than 10,000 names its `next` start.
@@ -51,7 +53,8 @@ async def stored(
         timeframes=_words(timeframe), kinds=_words(kind), sides=_words(side), states=_words(only),
         min_score=min_score, min_proof=min_proof,
     )  # fmt: skip
-    return await faces.ask(_page, asked, _words(id), start=begin, end=until, last=last, epoch=epoch)
+    page = then(_page, moment_of(as_of, "as_of"))
+    return await faces.ask(page, asked, _words(id), start=begin, end=until, last=last, epoch=epoch)
 
 
 def _page(

@@ -4,7 +4,7 @@ import sqlite3
 
 from gapless.model import HOUR, MINUTE
 from gapless.ports import RowKind
-from gapless.store.signals import Signals
+from gapless.store.timed import Timed
 
 _PAGES = 200  # of a table that are looked at to learn what a row takes
 _TABLES: dict[RowKind, tuple[str, str]] = {
@@ -16,7 +16,7 @@ _TABLES: dict[RowKind, tuple[str, str]] = {
 }
 
 
-class Measured(Signals):
+class Measured(Timed):
     """Counts and sizes, as far as they can be had without reading the whole store."""
 
     def row_bytes(self, kind: RowKind) -> float | None:

@@ -329,17 +329,6 @@ class Reading:
         oldest, newest = self.one("SELECT (SELECT min(number) FROM log), (SELECT max(number) FROM log)")
         return (oldest or 0, newest or 0)
 
-    def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:
-        """Give a closed candle as it stood after a commit."""
-        scale = self.scale(instrument)
-        former = self.one(
-            "SELECT candle FROM revision WHERE instrument = ? AND start = ? AND written <= ? AND replaced > ?",
-            (scale.key, start, number, number),
-        )
-        if former:
-            return candle_of_plain(msgspec.msgpack.decode(former[0]))
-        return self._candle(instrument, "start = ? AND written <= ? AND revision >= 0", (start, number))
-
     def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
         """List kept events as (kind, subject, detail, at)."""
         rows = self.connection.execute(

@@ -96,7 +96,9 @@ class Retained(Measured):
         young = next((number for number, known_at in rows if known_at >= before), None)
         if not rows or young == rows[0][0]:
             return 0
-        return self._gone("DELETE FROM log WHERE number < ?", (rows[-1][0] + 1 if young is None else young,))
+        oldest = rows[-1][0] + 1 if young is None else young
+        self._gone("DELETE FROM remark WHERE number < ?", (oldest,))
+        return self._gone("DELETE FROM log WHERE number < ?", (oldest,))
 
     def forget_archives(self, prefix: str) -> None:
         """Forget which archive files were imported, by the begin of their names: they may be imported again."""

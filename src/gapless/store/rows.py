@@ -3,7 +3,7 @@
 from typing import Any
 
 from msgspec import convert
-from msgspec.structs import asdict, astuple
+from msgspec.structs import asdict, astuple, replace
 
 from gapless.model import Bar, Candle, MinuteFold, Origin, Proof, State, Trade
 
@@ -66,6 +66,17 @@ def candle_of_row(row: tuple[Any, ...], unit: int) -> Candle:
         None if taker_quote is None else taker_quote * unit + taker_rest, first, last,
         _STATES[state], False, _ORIGINS[origin], _PROOFS[proof], revision, marks & _EDGE != 0, marks & _BORDER != 0,
         marks & _POLLED != 0,
+    )  # fmt: skip
+
+
+def remarked(candle: Candle, before: tuple[int, int] | None) -> Candle:
+    """Give a candle the origin and the marks that it had before."""
+    if before is None:
+        return candle
+    origin, marks = before
+    return replace(
+        candle, origin=_ORIGINS[origin], edge=marks & _EDGE != 0, border=marks & _BORDER != 0,
+        polled=marks & _POLLED != 0,
     )  # fmt: skip
 
 

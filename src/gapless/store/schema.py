@@ -139,4 +139,12 @@ MIGRATIONS: tuple[str, ...] = (
     DROP INDEX signal_time;
     CREATE INDEX signal_time ON signal (instrument, ended);
     """,
+    """
+    CREATE TABLE remark (              -- how a revision of a candle was marked until a commit marked it otherwise
+        instrument INTEGER NOT NULL, start INTEGER NOT NULL, number INTEGER NOT NULL,
+        revision INTEGER NOT NULL, origin INTEGER NOT NULL, marks INTEGER NOT NULL,
+        PRIMARY KEY (instrument, start, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX remark_number ON remark (number);
+    """,
 )

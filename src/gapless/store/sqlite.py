@@ -14,6 +14,7 @@ from gapless.errors import BadInput, StoreBusy, StoreError, UnknownName
 from gapless.model import Candle, Environment, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
 from gapless.model.signal import Judged
 from gapless.ports import JobRow, MinuteRow
+from gapless.store.past import Past
 from gapless.store.retained import Retained
 from gapless.store.rows import CANDLE, FOLD, bar_params, candle_params, plain_candle, trade_params
 from gapless.store.schema import MIGRATIONS
@@ -85,6 +86,13 @@ class SqliteStore(Retained):
                 return result
             except sqlite3.OperationalError as error:
                 raise _explained(error, self.path) from error
+
+    def as_of(self, at: int) -> Past:
+        """Give a reader of what was known at a time, ns UTC of this machine; what is later is the present.
+
+        Raises `BadInput` where the log no longer reaches back so far.
+        """
+        return Past(self, at)
 
     @property
     def number(self) -> int:
@@ -222,6 +230,12 @@ class SqliteStore(Retained):
             "SELECT written FROM candle WHERE instrument = ? AND resolution = 1 AND start = ? AND revision = ?",
             (scale.key, candle.start, candle.revision),
         )
+        if since and candle.revision >= 0:
+            self.connection.execute(
+                "INSERT OR IGNORE INTO remark SELECT instrument, start, ?, revision, origin, marks FROM candle "
+                "WHERE instrument = ? AND resolution = 1 AND start = ?",
+                (self.number, scale.key, candle.start),
+            )
         values = candle_params(candle, scale.unit)
         marks = ", ".join("?" * (len(values) + 3))
         self.connection.execute(
