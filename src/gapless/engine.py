@@ -147,7 +147,7 @@ class Engine:
         self.status = Status(self)
         self.writer = Writer(
             self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure,
-            Deriver(self.settings.signals),
+            Deriver(self.settings.signals), self.note,
         )  # fmt: skip
         stack.callback(self.writer.close)
         for collector in self.collectors:

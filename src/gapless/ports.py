@@ -170,6 +170,12 @@ class Reads(Protocol):
     def judging(self) -> dict[str, tuple[int, bytes]]:
         """Give the instruments whose bars are judged, each with since when (ns) and by which settings."""
 
+    def unjudged(self) -> dict[str, tuple[int, int]]:
+        """Give the instruments whose minutes have changed and are not yet judged, with the first and last of these."""
+
+    def tapes(self, instrument: str | None = None) -> list[Tape]:
+        """List the tapes (of one instrument), in the order they were opened; the first with trades is primary."""
+
     def standing(self, instrument: str, minutes: int, start: int, kind: str) -> Judged | None:
         """Give the newest judgement by one rule of the bar of so many minutes that begins at `start`."""
 
@@ -205,6 +211,12 @@ class Transaction(Reads, Protocol):
 
     def put_judging(self, instrument: str, since: int, spec: bytes) -> None:
         """Have the bars of an instrument judged that end after a time, whoever commits them."""
+
+    def put_unjudged(self, instrument: str, first: int, last: int) -> None:
+        """Note that minutes from `first` to `last` have changed and are to be judged."""
+
+    def all_judged(self, instrument: str) -> None:
+        """Note that nothing of an instrument is left to be judged."""
 
     def put_signal(self, judged: Judged, *, late: bool) -> Judged:
         """Keep a judgement and note it in the log; give it with its id."""
@@ -255,9 +267,6 @@ class TapeReader(Reads, Protocol):
 
     def instruments(self) -> list[Instrument]:
         """List the instruments, by id."""
-
-    def tapes(self, instrument: str | None = None) -> list[Tape]:
-        """List the tapes (of one instrument), in the order they were opened; the first with trades is primary."""
 
     def oldest_candle(self, instrument: str) -> Candle | None:
         """Give the oldest closed candle."""

@@ -146,13 +146,6 @@ def test_minutes_before_the_live_ones_revise_the_bar_that_was_forming_when_colle
     assert {bar.timeframe.end_of(bar.candle.start) > since for bar in settled.bars} == {True}  # the others are history
 
 
-def test_a_commit_of_another_process_is_derived_by_what_the_store_was_told():
-    live = Live()
-    live.bring(venue_bar(0))
-    told = live.bring(venue_bar(1), deriver=Deriver(), since=None)
-    assert {bar.timeframe.minutes for bar in told.bars} >= {1, 2}
-
-
 def test_what_nobody_collects_is_only_stored():
     live = Live()
     settled = live.bring(venue_bar(0), venue_bar(1), deriver=Deriver(), since=None)

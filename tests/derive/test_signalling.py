@@ -9,7 +9,7 @@ from tapes import ID, T0, Book, trade
 
 from gapless.derive.candles import fold, with_missing
 from gapless.derive.deriver import Deriver
-from gapless.derive.settle import Commit, Settled, Vouched, settle
+from gapless.derive.settle import Commit, Settled, Vouched, judge, settle
 from gapless.derive.signals import ready
 from gapless.derive.signals.settings import PatternSettings, ReversalSettings, SignalSettings, SpikeSettings, timeframes
 from gapless.derive.signals.spec import Window
@@ -35,12 +35,22 @@ class Market:
         self.spec = spec
         self.deriver = Deriver(spec)
 
-    def commit(self, *, deriver: Deriver | None = None, since: int = T0, **parts: object) -> Settled:
+    def commit(self, *, how: str = "at once", since: int = T0, **parts: object) -> Settled:
+        """Commit as a collector that judges at once or later, or crashes in between, or as somebody beside it."""
         self.book.known_at += 1
         made = Commit(
             now=T0 + 10 * DAY, known_at=self.book.known_at, primary={ID: self.book.tape}, since={ID: since}, **parts
         )
-        return self.book.store.commit(partial(settle, commit=made, deriver=deriver or self.deriver))
+        deriver = None if how == "beside" else self.deriver
+        settled = self.book.store.commit(partial(settle, commit=made, deriver=deriver, judge=how == "at once"))
+        if how in {"crash", "beside"}:
+            self.deriver.forget()  # as it does, too, when somebody else has written
+        if how == "later":
+            self.book.store.commit(partial(judge, deriver=self.deriver, known_at=1, began=0, most=9))
+        return settled
+
+    def judge(self) -> Settled:
+        return self.book.store.commit(partial(judge, deriver=self.deriver, known_at=1, began=0, most=9))
 
     def bars(self, *bars: Bar, **parts: object) -> Settled:
         numbers = [bar.start // MINUTE for bar in bars]
@@ -99,18 +109,18 @@ def made_bar(number: int, draw: int) -> Bar:
     st.lists(st.tuples(st.integers(0, 25), st.integers(0, 5_000)), max_size=6),
     st.lists(st.integers(0, 5_000), min_size=26, max_size=26),
     st.integers(0, 6),
-    st.booleans(),
+    st.lists(st.sampled_from(["at once", "later", "not yet", "crash", "beside"]), min_size=26, max_size=26),
 )
-def test_after_any_order_and_revision_the_signals_that_stand_are_those_of_the_data(order, again, draws, live, forgets):
+def test_after_any_order_and_revision_the_signals_that_stand_are_those_of_the_data(order, again, draws, live, hows):
     market = Market(ALL)
     since = T0 + live * MINUTE
     market.bars(made_bar(live, draws[live]), since=since)
     for number in order:
         if number != live:
-            market.bars(made_bar(number, draws[number]), since=since, deriver=Deriver(ALL) if forgets else None)
-    market.deriver.forget()  # as it does when somebody else has written
+            market.bars(made_bar(number, draws[number]), since=since, how=hows[number])
     for number, draw in again:
-        market.bars(made_bar(number, draw), since=since)
+        market.bars(made_bar(number, draw), since=since, how=hows[number])
+    market.judge()
     now = market.judged_now(since, T0 + 26 * MINUTE)
     assert market.standing(first=-60) == now
 

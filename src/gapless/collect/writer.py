@@ -7,12 +7,13 @@ from functools import partial
 
 from gapless.collect.pending import Pending
 from gapless.derive.deriver import Deriver
-from gapless.derive.settle import Commit, Settled, settle
-from gapless.errors import StoreBusy
+from gapless.derive.settle import Commit, Settled, judge, settle
+from gapless.errors import GaplessError, StoreBusy
 from gapless.model import MS
-from gapless.ports import Clock, TapeStore
+from gapless.ports import Clock, TapeStore, Transaction
 
 _GROUP = 20 * MS  # a commit waits this long for company
+_JUDGED = 40  # instruments that are judged at once
 _ROWS = 5_000  # and not longer once it has this many rows
 HIGH, LOW = 40_000, 20_000  # above HIGH reading pauses, below LOW it goes on
 
@@ -29,6 +30,7 @@ class Writer:
         written: Callable[[Settled], None],
         pressure: Callable[[bool], None],
         deriver: Deriver | None = None,
+        note: Callable[..., None] = lambda name, subject, **fields: None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -37,6 +39,11 @@ class Writer:
         self._written = written
         self._pressure = pressure
         self._deriver = deriver or Deriver()
+        self._note = note
+        self._judging = True
+        self._unjudged = True  # an earlier run may have left something
+        self._began = 0
+        self._version = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._paused = False
         self.failed = False
@@ -59,7 +66,7 @@ class Writer:
         """Commit for ever."""
         while True:
             await self.flush()
-            if self.backlog < _ROWS:
+            if self.backlog < _ROWS and not (self._unjudged and self._judging):
                 await self._clock.sleep(_GROUP)
 
     async def flush(self) -> None:
@@ -76,15 +83,42 @@ class Writer:
                 raise settled
             self.commits += 1
             self.rows += sum(len(rows) for _, rows in commit.trades)
+            self._unjudged |= bool(settled.bars)
+            self._began = self._began or (settled.began if settled.bars else 0)
             self._written(settled)
+        await self._judge()
         if self._paused and self.backlog < LOW:
             self._paused = False
             self._pressure(False)
 
+    async def _judge(self) -> None:
+        """Judge some of what waits for it, in a commit of its own: rows and bars are not held up by it for long."""
+        if (version := self._store.version()) != self._version:  # another writer may have left something
+            self._version, self._unjudged = version, True
+        if not self._judging or not self._unjudged:
+            return
+        self._unjudged = bool(self._store.unjudged())
+        if not self._unjudged:
+            self._began = 0
+            return
+        known_at = self._clock.wall()
+        work = partial(judge, deriver=self._deriver, known_at=known_at, began=self._began, most=_JUDGED)
+        try:
+            settled = await asyncio.shield(self._in_thread(work))
+        except GaplessError:
+            raise
+        except Exception as error:  # a rule that fails costs signals and no data; the store knows what is not judged
+            self._judging = self._unjudged = False
+            self._note("judging_failed", "signals", error=f"{type(error).__name__}: {error}")
+            return
+        self._written(settled)
+
     async def _commit(self, commit: Commit) -> Settled:
+        return await self._in_thread(partial(settle, commit=commit, deriver=self._deriver, judge=False))
+
+    async def _in_thread(self, work: Callable[[Transaction], Settled]) -> Settled:
         """Commit in the thread, however long another writer holds the store."""
         loop = asyncio.get_running_loop()
-        work = partial(settle, commit=commit, deriver=self._deriver)
         while True:
             try:
                 return await loop.run_in_executor(self._pool, self._store.commit, work)

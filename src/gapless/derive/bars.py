@@ -121,20 +121,26 @@ class RecentMinutes:
 
 
 def touched(
-    starts: Iterable[int], recent: RecentMinutes, extras: Sequence[Timeframe]
-) -> dict[int, dict[Timeframe, int]]:
-    """List the bars that contain some minutes and whose time is over: by their end, the timeframe and the start.
+    starts: Sequence[int], recent: RecentMinutes, extras: Sequence[Timeframe]
+) -> dict[int, Sequence[tuple[int, Timeframe]]]:
+    """List the bars that contain some minutes and whose time is over, of all derived timeframes and the extra ones.
 
-    They are of all derived timeframes and of the extra ones. `recent` knows how far the minutes reach.
+    By their end they are (minutes of the bar, timeframe), the shortest first. `recent` knows how far minutes reach.
     """
+    if not extras and len(starts) == 1 and starts[0] + MINUTE == recent.end:
+        ending = closing(starts[0])
+        return {recent.end: ending} if ending else {}
     found: dict[int, dict[Timeframe, int]] = {}
     for at in starts:
         newest = at + MINUTE == recent.end
         for count, frame in closing(at) if newest else ():
-            found.setdefault(recent.end, {})[frame] = recent.end - count * MINUTE
+            found.setdefault(recent.end, {})[frame] = count
         for frame in extras if newest else (*DERIVED, *extras):
             start = frame.start_of(at)
             end = frame.end_of(start)
             if end <= recent.end:
-                found.setdefault(end, {})[frame] = start
-    return found
+                found.setdefault(end, {})[frame] = (end - start) // MINUTE
+    return {
+        end: sorted(((count, frame) for frame, count in frames.items()), key=lambda pair: pair[0])
+        for end, frames in found.items()
+    }

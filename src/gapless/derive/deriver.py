@@ -1,16 +1,17 @@
 """What follows from minutes that closed or were revised: bars of every timeframe, and the signals judged on them."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gapless.derive.bars import ClosedBar, RecentMinutes, bars_ending, touched
 from gapless.derive.signalling import Rules, Signalling, Subject
 from gapless.derive.signals.settings import SignalSettings
-from gapless.model import MINUTE, MINUTE_1, Candle, Tape
+from gapless.model import MINUTE, MINUTE_1, Candle, Timeframe
 from gapless.model.signal import Judged
 from gapless.ports import Transaction
 
@@ -26,19 +27,32 @@ class Change(Struct, frozen=True):
     former: Candle | None
 
 
-class Derived(Struct):
-    """What followed from a commit."""
+class _Pending(Struct):
+    """What waits to be judged of an instrument: the bars of each commit, and from where to where minutes changed."""
 
-    bars: list[ClosedBar] = []
-    judged: list[Judged] = []
+    commits: list[list[ClosedBar]]
+    lowest: int
+    highest: int
+
+    def bars(self) -> list[ClosedBar]:
+        """List the bars as they are now; one that closed in one of the commits is judged for the first time."""
+        if len(self.commits) == 1:
+            return self.commits[0]
+        newest: dict[tuple[Timeframe, int], ClosedBar] = {}
+        for bar in chain.from_iterable(self.commits):
+            key = (bar.timeframe, bar.candle.start)
+            former = newest.get(key)
+            newest[key] = replace(bar, late=False) if former and not former.late else bar
+        return list(newest.values())
 
 
 class Deriver:
-    """Derives, inside the transaction that changed the minutes; it remembers the newest ones between commits.
+    """Derives inside the transactions of one writer, and remembers the newest minutes between them.
 
-    Only what the store is told to judge is derived: instruments that a collector has live, from then on, whoever
-    commits to them (also a repair, or a backfill beside it). With `settings` it tells the store so itself, for the
-    instruments that a commit names as live; without, it goes by what the store was told.
+    Derived are the instruments that a collector has live, from then on. With `settings` it tells the store which these
+    are, as commits name them, and by which rules they are judged; without, it goes by what the store was told. Bars
+    follow in the commit that closes their minutes. What is to be judged is noted there too, and `judge` does it, in
+    that commit or in a later one: bars need not wait for it, and nothing is forgotten by a crash in between.
     """
 
     def __init__(self, settings: SignalSettings | None = None) -> None:
@@ -47,11 +61,14 @@ class Deriver:
         self._told: dict[str, tuple[int, bytes]] | None = None
         self._rules: dict[bytes, Rules] = {}
         self._subjects: dict[str, Subject] = {}
+        self._pending: dict[str, _Pending] = {}
+        self._left: set[str] = set()  # of these more waits than is remembered here
 
     def forget(self) -> None:
         """Forget what was remembered: a commit failed, or somebody else has written."""
         self._told = None
         self._subjects.clear()
+        self._pending.clear()
 
     def take(
         self,
@@ -60,45 +77,65 @@ class Deriver:
         rewritten: Sequence[tuple[str, Candle]] = (),
         *,
         since: dict[str, int],
-        primary: dict[str, Tape],
-        known_at: int,
-    ) -> Derived:
-        """Give the bars that changes closed or revised, and keep the judgements on them.
+    ) -> list[ClosedBar]:
+        """Give the bars that changes closed or revised, and note them as not yet judged.
 
         `changes` list an instrument's minutes together. `rewritten` are candles that came to be served otherwise
-        without a revision.
+        without a revision. `since` are the instruments that are live.
         """
-        if (version := tx.version()) != self._version:
-            self.forget()
-            self._version = version
         told = self._tell(tx, since)
         for instrument, candle in rewritten:
             if subject := self._subjects.get(instrument):
                 subject.recent.put(candle)
-        result = Derived()
+        found: list[ClosedBar] = []
         for instrument, some in groupby(changes, key=attrgetter("instrument")):
             if instrument not in told:
                 continue
             live, spec = told[instrument]
-            subject = self._subject(tx, instrument)
-            mine = list(some)
+            subject, mine = self._subject(tx, instrument), list(some)
             for change in mine:
                 subject.recent.put(change.candle)
-            rules = self._ready(spec)
-            bars = list(_bars(tx, subject, mine, rules, live))
+            bars = list(_bars(tx, subject, mine, self._ready(spec), live))
             starts = [change.candle.start for change in mine]
-            subject.follow(bars, whole=min(starts) >= live and len(bars) > 0)
-            result.bars += bars
-            signalling = Signalling(tx, subject, primary.get(instrument), since=live, known_at=known_at)
-            result.judged += signalling.judge(rules, bars, min(starts), max(starts))
+            subject.follow(bars, whole=min(starts) >= live)
+            self._note(tx, instrument, bars, min(starts), max(starts))
             subject.recent.trim(_KEEP)
-        return result
+            found += bars
+        return found
+
+    def judge(self, tx: Transaction, known_at: int, *, most: int | None = None) -> list[Judged]:
+        """Judge what waits for it (of at most so many instruments), also what an earlier run or another writer has
+        left, and keep the judgements."""
+        told = self._tell(tx, {})
+        judged: list[Judged] = []
+        for instrument, (lowest, highest) in list(tx.unjudged().items())[:most]:
+            tx.all_judged(instrument)
+            live, spec = told[instrument]
+            subject, rules = self._subject(tx, instrument), self._ready(spec)
+            signalling = Signalling(tx, subject, since=live, known_at=known_at)
+            pending = self._pending.pop(instrument, None)
+            if pending and instrument not in self._left:
+                judged += signalling.judge(rules, pending.bars(), lowest, highest)
+            else:
+                judged += signalling.judge_again(rules, lowest, highest)
+            self._left.discard(instrument)
+        return judged
+
+    def _note(self, tx: Transaction, instrument: str, bars: list[ClosedBar], lowest: int, highest: int) -> None:
+        known = self._pending.setdefault(instrument, _Pending([], lowest, highest))
+        known.commits.append(bars)
+        known.lowest, known.highest = min(known.lowest, lowest), max(known.highest, highest)
+        tx.put_unjudged(instrument, lowest, highest)
 
     def _tell(self, tx: Transaction, since: dict[str, int]) -> dict[str, tuple[int, bytes]]:
         """Read whose bars are judged; where this is the collector, tell the store about those that are live now."""
+        if (version := tx.version()) != self._version:
+            self.forget()
+            self._version = version
         told = self._told
         if told is None:
             told = self._told = tx.judging()
+            self._left = set(tx.unjudged())
         if self._spec is not None:
             for instrument, start in since.items():
                 known = told.get(instrument)
@@ -120,8 +157,18 @@ class Deriver:
             newest = tx.candle_before(instrument, _END)
             begin = max(newest.start - _KEEP, 0) if newest else 0
             recent = RecentMinutes(begin, tx.candles(instrument, begin, _END))
-            known = self._subjects[instrument] = Subject(described, recent)
+            primary = next((tape for tape in tx.tapes(instrument) if tape.kind != "bars"), None)
+            known = self._subjects[instrument] = Subject(described, primary, recent)
         return known
+
+
+def leave_to_collector(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Note, as a writer that judges nothing itself, what whoever collects is to judge again."""
+    told = tx.judging()
+    for instrument, some in groupby(changes, key=attrgetter("instrument")):
+        if instrument in told:
+            starts = [change.candle.start for change in some]
+            tx.put_unjudged(instrument, min(starts), max(starts))
 
 
 def _bars(tx: Transaction, subject: Subject, mine: Sequence[Change], rules: Rules, live: int) -> Iterator[ClosedBar]:
@@ -137,10 +184,9 @@ def _bars(tx: Transaction, subject: Subject, mine: Sequence[Change], rules: Rule
     for end, frames in touched(starts, recent, rules.extras).items():
         if end <= live:
             continue
-        wanted = sorted(((end - start) // MINUTE, frame.minutes, frame) for frame, start in frames.items())
-        minutes = subject.minutes(tx, end - wanted[-1][0] * MINUTE, end)
+        minutes = subject.minutes(tx, end - frames[-1][0] * MINUTE, end)
         if not minutes[-1].proof:
             continue  # a bar closes with its last minute
         late = end - MINUTE not in fresh
-        for frame, bar in bars_ending(minutes, [(count, frame) for count, _, frame in wanted]):
+        for frame, bar in bars_ending(minutes, frames):
             yield ClosedBar(instrument, frame, bar, late)

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from gapless.derive.aged import aged, as_judged, came_back, keep, lowered
 from gapless.derive.bars import ClosedBar
-from gapless.derive.deriver import Change, Deriver
-from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, judge, revised
+from gapless.derive.deriver import Change, Deriver, leave_to_collector
+from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, revised
+from gapless.derive.judge import judge as judge_minute
 from gapless.derive.minutes import fold_minute
 from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
 from gapless.model.signal import Judged
@@ -76,8 +77,12 @@ class Settled(Struct):
     began: int = 0
 
 
-def settle(tx: Transaction, commit: Commit, deriver: Deriver | None = None) -> Settled:
-    """Write a commit and everything that follows from it; `deriver` remembers between commits what it needs."""
+def settle(tx: Transaction, commit: Commit, deriver: Deriver | None = None, *, judge: bool = True) -> Settled:
+    """Write a commit and everything that follows from it.
+
+    A collector gives its `deriver`, which makes bars of every timeframe and judges them, or without `judge` leaves
+    that to a later commit. Without one, what is to be judged is left to whoever collects.
+    """
     result = Settled(began=commit.began)
     before = tx.log_span()[1]
     _write_rows(tx, commit, result)
@@ -99,13 +104,22 @@ def settle(tx: Transaction, commit: Commit, deriver: Deriver | None = None) -> S
     for instrument, candle in result.rewritten:
         mark = (candle.start, candle.revision)
         tx.put_log("origin", instrument, 0, mark, late=True, known_at=commit.known_at)
-    derived = (deriver or Deriver()).take(
-        tx, result.changes, result.rewritten, since=commit.since, primary=commit.primary, known_at=commit.known_at
-    )
-    result.bars, result.judged = derived.bars, derived.judged
+    if deriver is None:
+        leave_to_collector(tx, result.changes)
+    else:
+        result.bars = deriver.take(tx, result.changes, result.rewritten, since=commit.since)
+        result.judged = deriver.judge(tx, commit.known_at) if judge else []
     number = tx.log_span()[1]
     result.number = number if number > before else 0
     return result
+
+
+def judge(tx: Transaction, deriver: Deriver, *, known_at: int, began: int, most: int) -> Settled:
+    """Judge what earlier commits left to be judged, of at most so many instruments; `began` as in `Commit`."""
+    before = tx.log_span()[1]
+    judged = deriver.judge(tx, known_at, most=most)
+    number = tx.log_span()[1]
+    return Settled(judged=judged, number=number if number > before else 0, began=began)
 
 
 def _write_rows(tx: Transaction, commit: Commit, result: Settled) -> None:
@@ -280,7 +294,7 @@ class _Minutes:
         if incoming is None and former is not None:
             polled = former.polled
         if self.tape is None:
-            alone = judge(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None)
+            alone = judge_minute(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None)
             self._write(alone, former, polled=polled)
             return
         closed = former is not None and former.revision >= 0
@@ -295,7 +309,7 @@ class _Minutes:
         self._keep(start, fold)
         # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
         close = trades.before.price if trades.before else None
-        judged = judge(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
+        judged = judge_minute(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
         self._write(as_judged(judged, former, aged=trades.aged), former, polled=polled)
 
     def _fold(self, start: int) -> MinuteFold | None:

@@ -48,8 +48,9 @@ class Series(Struct):
 class Subject:
     """One instrument whose bars are judged, with the minutes and bars that its rules look back on."""
 
-    def __init__(self, instrument: Instrument, recent: RecentMinutes) -> None:
+    def __init__(self, instrument: Instrument, primary: Tape | None, recent: RecentMinutes) -> None:
         self.instrument = instrument
+        self.primary = primary
         self.recent = recent
         self._series: dict[Timeframe, Series] = {}
 
@@ -102,10 +103,9 @@ def _reaches(series: Series, frame: Timeframe, first: int, before: int) -> bool:
 class Signalling:
     """Judges, inside a transaction, the bars of one instrument that a commit touched."""
 
-    def __init__(self, tx: Transaction, subject: Subject, tape: Tape | None, *, since: int, known_at: int) -> None:
+    def __init__(self, tx: Transaction, subject: Subject, *, since: int, known_at: int) -> None:
         self._tx = tx
         self._subject = subject
-        self._tape = tape
         self._since = since
         self._known_at = known_at
         self._ladders: dict[int, Ladder] = {}
@@ -128,6 +128,12 @@ class Signalling:
                 else:
                     fresh = {closed.candle.start for closed in own if not closed.late}
                     yield from self._looking_back(rule, frame, lowest, highest, fresh)
+
+    def judge_again(self, rules: Rules, lowest: int, highest: int) -> Iterator[Judged]:
+        """Judge every closed bar that the minutes from `lowest` to `highest` are in or matter to."""
+        for frame, ready_rules in rules.by_frame.items():
+            for rule in ready_rules:
+                yield from self._looking_back(rule, frame, lowest, highest, set())
 
     def _looking_back(
         self, rule: Ready, frame: Timeframe, lowest: int, highest: int, fresh: set[int]
@@ -214,10 +220,11 @@ class Signalling:
     def _footprint(self, bar: Candle, frame: Timeframe) -> tuple[Footprint, Proof] | None:
         """Form the footprint of a bar, in rows of a height that follows from its own range: whenever it is judged, it
         is the same."""
-        if self._tape is None:
+        tape = self._subject.primary
+        if tape is None:
             return None
         start, end = bar.start, frame.end_of(bar.start)
-        for fold_ in self._tx.folds(self._tape.id, start, end):
+        for fold_ in self._tx.folds(tape.id, start, end):
             if not fold_.ladder:
                 return None  # it has expired
             if fold_.bar.start not in self._ladders:

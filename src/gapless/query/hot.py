@@ -56,6 +56,7 @@ class Hot:
             if settled.number > self._number + 1:  # somebody else has committed in between
                 self._known.clear()
                 self._by_tape.clear()
+                self._newest.clear()
                 self.bytes = 0
             self._number = settled.number or self._number
             for change in settled.changes:

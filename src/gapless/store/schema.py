@@ -112,6 +112,10 @@ MIGRATIONS: tuple[str, ...] = (
         instrument INTEGER PRIMARY KEY, since INTEGER NOT NULL, spec BLOB NOT NULL
     ) STRICT;
 
+    CREATE TABLE unjudged (            -- whose minutes changed, from `first` to `last`, and were not judged since
+        instrument INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL
+    ) STRICT;
+
     CREATE TABLE expired (             -- what retention dropped: listed, and neither wanted nor held
         tape INTEGER NOT NULL, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (tape, kind, first)

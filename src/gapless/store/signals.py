@@ -38,6 +38,27 @@ class Signals(Reading):
         key = self.scale(instrument).key
         self.connection.execute("INSERT OR REPLACE INTO judging VALUES (?, ?, ?)", (key, since, spec))
 
+    def unjudged(self) -> dict[str, tuple[int, int]]:
+        """Give the instruments whose minutes have changed and are not yet judged, from the first to the last."""
+        rows = self.connection.execute(
+            "SELECT name, first, last FROM unjudged JOIN instrument ON instrument.id = unjudged.instrument "
+            "WHERE environment = ?",
+            (self.environment(),),
+        )
+        return {name: (first, last) for name, first, last in rows}
+
+    def put_unjudged(self, instrument: str, first: int, last: int) -> None:
+        """Note that minutes from `first` to `last` have changed and are to be judged."""
+        self.connection.execute(
+            "INSERT INTO unjudged VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)",
+            (self.scale(instrument).key, first, last),
+        )
+
+    def all_judged(self, instrument: str) -> None:
+        """Note that nothing of an instrument is left to be judged."""
+        self.connection.execute("DELETE FROM unjudged WHERE instrument = ?", (self.scale(instrument).key,))
+
     def standing(self, instrument: str, minutes: int, start: int, kind: str) -> Judged | None:
         """Give the newest judgement by one rule of the bar of so many minutes that begins at `start`."""
         row = self.one(
