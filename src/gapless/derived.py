@@ -7,13 +7,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gapless.derive.candles import bar_of_minutes, with_missing
 from gapless.derive.settle import Settled
-from gapless.model import MS, SECOND
+from gapless.model import MS, SECOND, VALUES, Candle, Timeframe
 from gapless.ports import TapeReader
 from gapless.query.hot import Hot
 
 _KEPT = 1_000  # newest latencies
 _SAMPLE = 500  # bars that are folded again at once
 _BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)  # s
+
+
+_SAID = (*VALUES, "start", "state", "short", "proof", "revision")
+
+
+def _said(bar: Candle) -> tuple[object, ...]:
+    return tuple(getattr(bar, name) for name in _SAID)
 
 
 class DerivedFigures:
@@ -58,17 +65,22 @@ class DerivedFigures:
             return {"p50": None, "p99": None}
         return {name: round(known[len(known) * share // 100], 1) for name, share in (("p50", 50), ("p99", 99))}
 
-    def check(self, reader: TapeReader) -> None:
-        """Fold the newest bars again from the store, a sample of them, and compare them with what was emitted."""
+    def check(self, reader: TapeReader) -> list[tuple[str, Timeframe, Candle, Candle]]:
+        """Fold the newest bars again from the store, a sample of them; list those that differ from what was emitted.
+
+        Marks do not count: who serves a minute may change without a revision.
+        """
         newest = self._hot.newest()
         sample = newest[:: len(newest) // _SAMPLE + 1]
-        equal = 0
+        differing = []
         for instrument, frame, bar in sample:
             end = frame.end_of(bar.start)
-            minutes = with_missing(reader.candles(instrument, bar.start, end), bar.start, end)
+            folded = bar_of_minutes(with_missing(reader.candles(instrument, bar.start, end), bar.start, end), frame)
             # What was revised meanwhile is emitted anew.
-            equal += bar_of_minutes(minutes, frame) == bar or self._hot.newest_of(instrument, frame) != bar
-        self.accuracy = equal / len(sample) if sample else None
+            if _said(folded) != _said(bar) and self._hot.newest_of(instrument, frame) is bar:
+                differing.append((instrument, frame, bar, folded))
+        self.accuracy = 1 - len(differing) / len(sample) if sample else None
+        return differing
 
     def report(self) -> dict[str, Any]:
         """Say everything."""

@@ -27,7 +27,8 @@ def jobs_of(engine: "Engine") -> Schedule:
         return done.sentence
 
     async def monitor() -> str:
-        await asyncio.to_thread(engine.status.derived.check, engine.checking)
+        for name, frame, emitted, folded in await asyncio.to_thread(engine.status.derived.check, engine.checking):
+            engine.note("derived_differs", name, timeframe=str(frame), emitted=repr(emitted), folded=repr(folded))
         return _told(engine)
 
     schedule = Schedule(engine.clock, engine.store.jobs(), keep, engine.note)
@@ -49,7 +50,7 @@ def _told(engine: "Engine") -> str:
         connections=engine.status.health()["connections"],
         **report["rates"], gaps=report["gaps"]["open"], repaired=report["gaps"]["repaired"], budget=spent,
         backlog=engine.writer.backlog, **report["process"],
-        derived_accuracy=engine.status.derived.accuracy, **engine.status.derived.latency_ms(),
+        derived_accuracy=engine.status.derived.accuracy, signal_latency_ms=engine.status.derived.latency_ms(),
     )  # fmt: skip
     return (
         f"{report['status']}: {instruments} instruments, {report['gaps']['open']} gaps open, "

@@ -1,13 +1,14 @@
 """Turns the log of commits into the events of streams, after a cursor, in commit order.
 
-A stream is `trades:ID`, `candles:ID:TIMEFRAME`, `signals:ID:TIMEFRAME`, `signals:ID`, `signals`, `gaps:ID` or `gaps`.
+A stream is `trades:ID`, `candles:ID:TIMEFRAME`, `footprints:ID:TIMEFRAME`, `signals:ID:TIMEFRAME`, `signals:ID`,
+`signals`, `gaps:ID` or `gaps`.
 Whatever reads the log from a cursor on is given the same events with the same cursors, at any time: rows are rendered
 as they stood at their commit.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,14 +17,19 @@ from gapless.derive.candles import bar_of_minutes, with_missing
 from gapless.errors import BadInput
 from gapless.model import MINUTE, MINUTE_1, Candle, Gap, Tape, Timeframe, iso, parse_timeframe
 from gapless.ports import LogEntry, TapeReader
+from gapless.query.footprint_event import footprint_row
 from gapless.query.market import Market
 from gapless.query.present import candle_row, signal_row, trade_row
 
-Kind = Literal["trades", "candles", "signals", "gaps"]
-FORMS = "trades:ID, candles:ID:TIMEFRAME, signals:ID:TIMEFRAME, signals:ID, signals, gaps:ID, gaps"
+Kind = Literal["trades", "candles", "footprints", "signals", "gaps"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FORMS = (
+    "trades:ID, candles:ID:TIMEFRAME, footprints:ID:TIMEFRAME, signals:ID:TIMEFRAME, signals:ID, signals, gaps:ID, gaps"
+)
 Emitted = Callable[[int, str, Timeframe, int], Candle | None]
 """Gives, where it is known still, the bar as commit NUMBER emitted it: (number, instrument, timeframe, start)."""
 STEP = 1_000  # items of the log that are read and rendered at once
+_OF_BARS = ("candles", "footprints")
 _FRAME = re.compile(r"\d+[mhdw]", re.ASCII)
 _CURSOR = re.compile(r"([0-9a-f]{1,15})\.([0-9a-f]{1,15})", re.ASCII)
 _END = 2**62
@@ -84,19 +90,18 @@ def parse_cursor(text: str) -> Cursor:
 def parse_stream(name: str, market: Market) -> Stream:
     """Read the name of a stream with a cursor; its instrument may be spelled as people do."""
     kind, colon, rest = name.partition(":")
-    known: dict[str, Kind] = {"trades": "trades", "candles": "candles", "signals": "signals", "gaps": "gaps"}
-    word = known.get(kind)
+    word = next((known for known in KINDS if known == kind), None)
     if word in {"gaps", "signals"} and word and not colon:
         return Stream(name, word, None)
     if word is None or not rest:
         raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
     instrument, timeframe = rest, ""
-    if word == "candles" or (word == "signals" and _FRAME.fullmatch(rest.rpartition(":")[2])):
+    if word in _OF_BARS or (word == "signals" and _FRAME.fullmatch(rest.rpartition(":")[2])):
         instrument, _, timeframe = rest.rpartition(":")
     if not instrument:
         raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
     found = market.instrument(instrument).id
-    return Stream(name, word, found, parse_timeframe(timeframe) if timeframe or word == "candles" else None)
+    return Stream(name, word, found, parse_timeframe(timeframe) if timeframe or word in _OF_BARS else None)
 
 
 def now(reader: TapeReader) -> Cursor:
@@ -167,7 +172,7 @@ def events_of(
         if primary is not None:
             yield from _trades(reader, step, primary)
     elif tapes:
-        yield from _candles(reader, step, stream, tapes[0], emitted)
+        yield from _bars(reader, step, stream, tapes[0], emitted)
 
 
 def _trades(reader: TapeReader, step: Step, tape: Tape) -> Iterator[Event]:
@@ -179,8 +184,9 @@ def _trades(reader: TapeReader, step: Step, tape: Tape) -> Iterator[Event]:
             yield Event(after, "trade", entry.late, trade_row(trade, tape.price_digits, tape.size_digits))
 
 
-def _candles(reader: TapeReader, step: Step, stream: Stream, tape: Tape, emitted: Emitted) -> Iterator[Event]:
-    """Give a bar when its last minute closes and each time a minute of a closed one is revised, once a commit."""
+def _bars(reader: TapeReader, step: Step, stream: Stream, tape: Tape, emitted: Emitted) -> Iterator[Event]:
+    """Give a bar when its last minute closes and each time a minute of a closed one is revised, once a commit; or its
+    footprint, where its trades were held whole by then."""
     frame = stream.timeframe or MINUTE_1
     mine = [entry for entry in step.entries if entry.kind == "candle" and entry.instrument == stream.instrument]
     for entry, following in zip(mine, [*mine[1:], step.following], strict=False):
@@ -193,8 +199,11 @@ def _candles(reader: TapeReader, step: Step, stream: Stream, tape: Tape, emitted
         if candle is None:
             continue
         late = entry.late or entry.first + MINUTE < frame.end_of(begin)
-        row = candle_row(candle, tape.price_digits, tape.size_digits)
-        yield Event(Cursor(entry.number, entry.item + 1), "candle", late, row)
+        cursor = Cursor(entry.number, entry.item + 1)
+        if stream.kind == "candles":
+            yield Event(cursor, "candle", late, candle_row(candle, tape.price_digits, tape.size_digits))
+        elif row := footprint_row(reader, entry.instrument, frame, candle):
+            yield Event(cursor, "footprint", late, row)
 
 
 def _in_bar(entry: LogEntry, following: LogEntry, begin: int, frame: Timeframe) -> bool:

@@ -14,7 +14,9 @@ from gapless.serve.system import System
 from gapless.serve.thread import ReadingThread
 
 _ENCODE = msgspec.json.Encoder().encode
-_LOGGED = {"trades": "trades", "candles": "candle", "signals": "signal", "gaps": "gap"}
+_LOGGED = {
+    "trades": "trades", "candles": "candle", "footprints": "candle", "signals": "signal", "gaps": "gap",
+}  # fmt: skip
 
 
 def _line(stream: Stream, event: Event) -> "Line":

@@ -6,7 +6,8 @@
     < {"stream":"trades:binance:BTCUSDT","type":"lagged","from":"1f.1","to":"4c.0"}    resume with `after` = `from`
     < {"stream":"trades:binance:BTCUSDT","type":"expired","from":"1b.0"}               it goes on there
 
-Streams with cursors are `trades:ID`, `candles:ID:TIMEFRAME`, `gaps:ID` and `gaps`; they come in commit order, each
+Streams with cursors are `trades:ID`, `candles:ID:TIMEFRAME`, `footprints:ID:TIMEFRAME`, `signals` (of one instrument
+with `:ID`, of one timeframe with `:ID:TIMEFRAME`), `gaps:ID` and `gaps`; they come in commit order, each
 event once. `tickers`, `quotes` (of one instrument with `:ID`) and `book:ID` give newest values, `"cursor":null`.
 """
 
