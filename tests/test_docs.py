@@ -11,6 +11,7 @@ from gapless import __version__
 from gapless.cli.app import app
 from gapless.collect.settings import CollectSettings, MoverSettings, VenueSettings
 from gapless.config import EXPLAINED, StoreSettings, commented
+from gapless.deliver.settings import DeliverSettings
 from gapless.derive.signals.settings import PatternSettings, ReversalSettings, SignalSettings, SpikeSettings
 from gapless.serve.settings import ServeSettings
 from gapless.venues.registry import VENUES
@@ -42,6 +43,7 @@ def test_no_setting_is_without_its_explanation() -> None:
             ("signals.reversal", ReversalSettings),
             ("signals.patterns", PatternSettings),
             ("signals.volume_spike", SpikeSettings),
+            ("deliver", DeliverSettings),
             ("venues.NAME", VenueSettings),
         )
         for field in msgspec.structs.fields(kind)

@@ -12,6 +12,8 @@ from msgspec import Struct, field
 
 from gapless.collect.settings import CollectSettings, MoverSettings, VenueSettings, check_movers
 from gapless.collect.settings import check as check_venue
+from gapless.deliver.settings import DeliverSettings, WebhookSettings
+from gapless.deliver.settings import check as check_deliver
 from gapless.derive.signals.settings import SignalSettings, Thresholds, inherited
 from gapless.derive.signals.settings import check as check_signals
 from gapless.errors import BadInput, UnknownName
@@ -49,6 +51,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     movers: MoverSettings = field(default_factory=MoverSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
     signals: SignalSettings = SignalSettings()
+    deliver: DeliverSettings = DeliverSettings()
     venues: dict[str, VenueSettings] = field(default_factory=dict)
 
     def venue(self, name: str) -> VenueSettings:
@@ -113,6 +116,10 @@ EXPLAINED = {
     "signals.volume_spike.windows_max": "windows that count, the newest",
     "signals.volume_spike.baseline_min": "windows that the mean needs; the rule ratio is silent until then",
     "signals.volume_spike.episode_minutes": "an episode is looked for in so many minutes before",
+    "deliver.webhooks": "addresses; or {url, instruments, kinds, timeframes, sides, states, min_score, secret_env}",
+    "deliver.command": "a program and its arguments: a signal as JSON on its standard input, status 0 when it has it",
+    "deliver.timeout": "of one try",
+    "deliver.give_up_after": "what waited so long for a receiver that fails is skipped, by name",
     "venues.NAME.environment": "live, demo or sim",
     "venues.NAME.sim_url": "the address that `gapless sim` prints",
     "venues.NAME.api_key": "a read-only key; only history of single trades needs one",
@@ -210,6 +217,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
     for name, venue in settings.venues.items():
         check_venue(name, venue, known_venue(name).limits)
     check_signals(settings.signals)
+    check_deliver(settings.deliver)
     if settings.store.durability not in ("normal", "full"):
         raise BadInput(f"store.durability: {settings.store.durability!r} is not allowed; allowed are normal, full")
     return settings
@@ -224,7 +232,7 @@ def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
     where = where.rstrip("`")
     section, within, _ = where.partition("[...]")
     if not within or section not in _BY_NAME:
-        return f"{where or 'settings'}: {text}"
+        return f"{where or 'settings'}: {text}{_allowed(text)}"
     for key in section.split("."):
         tree = tree[key]
     for name, inner in tree.items():
@@ -237,6 +245,8 @@ def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
 
 
 def _allowed(text: str) -> str:
+    if "unknown field" in text:  # known keys are checked before; only of tables in a list not
+        return f"; allowed are {', '.join(WebhookSettings.__struct_fields__)}"
     return f"; allowed are {', '.join(get_args(Environment))}" if "enum" in text else ""
 
 
@@ -270,7 +280,7 @@ def commented(venues: Iterable[str]) -> str:
     """Write every setting with its default and what it means, as a gapless.toml."""
     settings = Settings()
     lines = ["# gapless.toml: every setting with its default. Order: --set, environment, this file, default."]
-    for section in ("store", "collect", "movers", "serve", "signals"):
+    for section in ("store", "collect", "movers", "serve", "signals", "deliver"):
         lines += _sections(section, getattr(settings, section))
     for name in venues:
         lines += ["", f"[venues.{name}]"]

@@ -20,6 +20,8 @@ from gapless.collect.recorder import Recorder
 from gapless.collect.storage import Storage
 from gapless.collect.writer import Writer
 from gapless.config import Settings
+from gapless.deliver.receivers import receivers_of
+from gapless.delivering import deliveries_of
 from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled
 from gapless.errors import BadInput, GaplessError, UnknownName
@@ -28,6 +30,7 @@ from gapless.jobs import jobs_of
 from gapless.log import Log
 from gapless.model import SECOND, Candle, Environment, Trade
 from gapless.net.clock import SystemClock
+from gapless.net.process import Programs
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
 from gapless.query.hot import Hot, hot_reader
@@ -111,11 +114,13 @@ class Engine:
             if await self._prepare(http, stack):
                 fresh.clear()
                 calm_collector()
-                await self._serve_and_collect()
+                async with self.deliveries:
+                    await self._serve_and_collect()
 
     async def _prepare(self, http: AiohttpRest, stack: AsyncExitStack) -> bool:
         """Make everything ready; give false when it was stopped meanwhile."""
         self._stack = stack
+        receivers = receivers_of(self.settings.deliver, http, Programs(), os.environ)
         self.reader = self._another_reader()
         self.checking = self._another_reader()  # for the thread of the monitoring
         self.hot = Hot(self.reader, minutes=self.settings.serve.hot_minutes)
@@ -153,6 +158,8 @@ class Engine:
         for collector in self.collectors:
             collector.arrived = self.writer.arrived
         self.schedule = jobs_of(self)
+        reader = self._another_reader() if receivers else self.reader
+        self.deliveries = deliveries_of(self, receivers, reader, locks)
         return True
 
     def _say_limits(self, collector: Collector) -> None:

@@ -224,6 +224,9 @@ class Transaction(Reads, Protocol):
     def put_event(self, kind: str, subject: str, detail: dict[str, Any], at: int) -> None:
         """Keep an event: a connection, a repair, a double, a jump of the clock."""
 
+    def put_delivery(self, receiver: str, number: int, item: int) -> None:
+        """Keep the place in the log up to which a receiver was given the signals."""
+
     def put_job(self, job: JobRow) -> None:
         """Keep when a job ran last and what came of it."""
 
@@ -295,8 +298,9 @@ class TapeReader(Reads, Protocol):
     def revisions(self, instrument: str, start: int) -> list[tuple[Candle, int, str]]:
         """List the former rows of a candle, each with when it was known and why it changed."""
 
-    def log_after(self, number: int, item: int, limit: int) -> list[LogEntry]:
-        """List what came after (commit number, item), oldest first; the first entry may begin before `item`."""
+    def log_after(self, number: int, item: int, limit: int, *, kind: str | None = None) -> list[LogEntry]:
+        """List what came after (commit number, item), of one kind or all, oldest first; the first entry may begin
+        before `item`."""
 
     def candle_as_of(self, instrument: str, start: int, number: int) -> Candle | None:
         """Give a closed candle as it stood after a commit."""
@@ -333,6 +337,9 @@ class TapeReader(Reads, Protocol):
 
     def hourly(self, kind: RowKind) -> int:
         """Count the events or entries of the log of the hour up to the newest one."""
+
+    def delivery(self, receiver: str) -> tuple[int, int] | None:
+        """Give the place in the log up to which a receiver was given the signals."""
 
     def signal(self, identity: int) -> Judged | None:
         """Give one judgement of a signal."""

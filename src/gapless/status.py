@@ -200,6 +200,7 @@ class Status:
             },
             "budgets": self.budgets(),
             "jobs": engine.schedule.rows(),
+            "deliveries": engine.deliveries.rows(),
             "store": {
                 "rows": engine.writer.rows,
                 "held_up": engine.writer.held_up,

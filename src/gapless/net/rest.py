@@ -16,15 +16,30 @@ class AiohttpRest:
 
     async def get(self, url: str, headers: dict[str, str]) -> Reply:
         """Send one GET."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers={"User-Agent": "gapless"})
         try:
-            async with self._session.get(url, headers=headers) as response:
+            async with self._pool().get(url, headers=headers) as response:
                 body = await response.read()
                 names = {name.lower(): value for name, value in response.headers.items()}
                 return Reply(response.status, names, body)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{url.partition('?')[0]} does not answer: {error or type(error).__name__}") from error
+
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> int:
+        """Send one POST, follow no redirect, and give the status; the address may hold secrets and is not told."""
+        try:
+            async with self._pool().post(url, headers=headers, data=body, allow_redirects=False) as response:
+                return response.status
+        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+            raise Unavailable("it does not answer in time") from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unavailable(f"it takes no connection: {error.strerror or type(error).__name__}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"it does not answer: {type(error).__name__}") from error
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers={"User-Agent": "gapless"})
+        return self._session
 
     async def close(self) -> None:
         """Close the pool."""

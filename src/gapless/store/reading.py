@@ -310,14 +310,14 @@ class Reading:
         )
         return [(candle_of_plain(msgspec.msgpack.decode(blob)), known_at, cause) for blob, known_at, cause in rows]
 
-    def log_after(self, number: int, item: int, limit: int) -> list[LogEntry]:
+    def log_after(self, number: int, item: int, limit: int, *, kind: str | None = None) -> list[LogEntry]:
         """List what came after (commit number, item), oldest first; the first entry may begin before `item`."""
         rows = self.connection.execute(
             "SELECT number, item, kind, name, tape, first, last, late, known_at FROM log "
             "JOIN instrument ON instrument.id = log.instrument "
             "WHERE environment = ? AND (number, item) >= (?, coalesce((SELECT max(item) FROM log WHERE number = ? "
-            "AND item <= ?), 0)) ORDER BY number, item LIMIT ?",
-            (self.environment(), number, number, item, limit),
+            "AND item <= ?), 0)) AND (? IS NULL OR kind = ?) ORDER BY number, item LIMIT ?",
+            (self.environment(), number, number, item, kind, kind, limit),
         )
         entries = [
             LogEntry(n, i, kind, name, tape, a, b, bool(late), at) for n, i, kind, name, tape, a, b, late, at in rows

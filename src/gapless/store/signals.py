@@ -114,6 +114,15 @@ class Signals(Reading):
         )
         return filter(which.takes, map(_judged, rows))
 
+    def delivery(self, receiver: str) -> tuple[int, int] | None:
+        """Give the place in the log up to which a receiver was given the signals."""
+        row = self.one("SELECT number, item FROM delivery WHERE target = ?", (receiver,))
+        return (row[0], row[1]) if row else None
+
+    def put_delivery(self, receiver: str, number: int, item: int) -> None:
+        """Keep the place in the log up to which a receiver was given the signals."""
+        self.connection.execute("INSERT OR REPLACE INTO delivery VALUES (?, ?, ?)", (receiver, number, item))
+
     def insert_signal(self, judged: Judged, number: int) -> int:
         """Keep a judgement that a commit made; give its id."""
         cursor = self.connection.execute(

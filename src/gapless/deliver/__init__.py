@@ -1,0 +1,1 @@
+"""Delivery of signals to receivers of the user's own: webhooks and a command."""
