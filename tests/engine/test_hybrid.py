@@ -153,7 +153,7 @@ def test_python_fetches_through_a_running_gapless_only(town: Town) -> None:
 
 
 def test_during_a_ban_what_is_held_is_answered_and_not_one_request_leaves(town: Town) -> None:
-    unheld, (start, _) = town.five_minutes(9), town.five_minutes(1)
+    unheld, (start, _) = town.five_minutes(33), town.five_minutes(1)
     town.sim.fault(kind="http_418", ban_seconds=60)
     met = town.ask("candles", "1m", unheld)
     assert (met["fetch"]["state"], met["fetch"]["requests"], met["rows"]) == ("partial", 1, [])
