@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-ALL = ("hot", "writing", "querying", "rotating", "returning", "movers", "alerts", "footprints", "closing")
+ALL = ("hot", "writing", "querying", "rotating", "returning", "movers", "alerts", "footprints", "closing", "signalling")
 
 
 def main(names: list[str]) -> int:
