@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tapes import ID, T0, Book
 
-from gapless.derive.bars import bars_ending, closing
-from gapless.derive.candles import bar_of_minutes, fold, with_missing
+from gapless.derive.bars import closing
+from gapless.derive.candles import bar_of_minutes, bars_ending, fold, with_missing
 from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled, Vouched, settle
 from gapless.derive.signals.settings import SignalSettings

@@ -1,10 +1,10 @@
-"""Bars of all timeframes as minutes close: which bars a minute ends, and all of them folded in one pass."""
+"""Bars of all timeframes as minutes close: which bars a minute ends, and the newest minutes to fold them from."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from gapless.model import DAY, MINUTE, Candle, Origin, Proof, State, Timeframe
+from gapless.model import DAY, MINUTE, Candle, Timeframe
 from gapless.model.timeframe import DERIVED
 
 
@@ -31,59 +31,6 @@ def closing(start: int) -> tuple[tuple[int, Timeframe], ...]:
     """List the derived timeframes of which a bar ends with the minute that begins at `start` (ns), as (minutes of that
     bar, timeframe), the shortest bar first."""
     return _CLOSING[start % DAY // MINUTE]
-
-
-def bars_ending(
-    minutes: Sequence[Candle], frames: Iterable[tuple[int, Timeframe]]
-) -> Iterator[tuple[Timeframe, Candle]]:
-    """Fold the bars that end with the last of some consecutive minutes, in one pass from the newest to the oldest.
-
-    `frames` are (minutes of the bar, timeframe), the shortest first, as of `closing`. Each bar equals what
-    `bar_of_minutes` makes of its minutes: 59 timeframes cost about as much as the longest of them.
-    """
-    opened = closed = oldest = high = low = None
-    volume = quote = trades = taker = taker_quote = revision = held = passed = 0
-    worst, forming, venue, edge, border, polled = Proof.PROVEN, False, True, False, False, False
-    walk = reversed(minutes)
-    for count, frame in frames:
-        for _ in range(count - passed):
-            minute = next(walk)
-            if not minute.proof:
-                continue
-            held += 1
-            oldest = minute
-            if minute.state is not State.EMPTY:
-                opened = minute
-                closed = closed or minute
-                if minute.high is not None and (high is None or minute.high > high):
-                    high = minute.high
-                if minute.low is not None and (low is None or minute.low < low):
-                    low = minute.low
-            volume += minute.volume or 0
-            quote += minute.quote_volume or 0
-            trades += minute.trades or 0
-            taker += minute.taker_buy_volume or 0
-            taker_quote += minute.taker_buy_quote_volume or 0
-            revision += minute.revision
-            worst = min(worst, minute.proof)
-            forming |= minute.state is State.OPEN
-            venue &= minute.origin is Origin.VENUE
-            edge |= minute.edge
-            border |= minute.border
-            polled |= minute.polled
-        passed = count
-        start = minutes[-count].start
-        short = count < frame.minutes
-        if oldest is None:
-            yield frame, Candle(start=start, short=short)
-            continue
-        first, last = opened or oldest, closed or oldest
-        yield frame, Candle(
-            start, first.open, high if opened else first.high, low if opened else first.low, last.close,
-            volume, quote, trades, taker, taker_quote, first.first_seq, last.last_seq,
-            State.OPEN if forming else first.state, short, Origin.VENUE if venue else Origin.TAPE,
-            worst if held == count and worst > Proof.PARTIAL else Proof.PARTIAL, revision, edge, border, polled,
-        )  # fmt: skip
 
 
 class RecentMinutes:

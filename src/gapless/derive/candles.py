@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from gapless.model import MINUTE, Candle, Origin, Proof, State, Timeframe
 
 
@@ -35,53 +37,67 @@ def fold(minutes: Iterable[Candle], timeframe: Timeframe) -> Iterator[Candle]:
 
 
 def bar_of_minutes(minutes: Sequence[Candle], timeframe: Timeframe) -> Candle:
-    """Fold the minutes of one bar: an empty minute adds nothing to its prices, a missing one makes it partial."""
+    """Fold the minutes of one bar, or those that there are of it: an empty minute adds nothing to its prices, a missing
+    one makes it partial."""
     start = timeframe.start_of(minutes[0].start)
     end = timeframe.end_of(start)
+    ((_, bar),) = bars_ending(minutes, ((len(minutes), timeframe),))
+    if len(minutes) * MINUTE == end - start:
+        return bar
     short = end - start < timeframe.length
-    held = [minute for minute in minutes if minute.proof]
-    if not held:
+    if not bar.proof:
         return Candle(start=start, short=short)
-    traded = [minute for minute in held if minute.state is not State.EMPTY] or held[:1]
-    opened, closed = traded[0], traded[-1]
-    highs = [minute.high for minute in traded if minute.high is not None]
-    lows = [minute.low for minute in traded if minute.low is not None]
-    volume = quote = trades = taker = taker_quote = revision = 0
-    worst, forming, venue = Proof.PROVEN, minutes[-1].start + MINUTE < end, True
-    edge = border = polled = False
-    for minute in held:
-        volume += minute.volume or 0
-        quote += minute.quote_volume or 0
-        trades += minute.trades or 0
-        taker += minute.taker_buy_volume or 0
-        taker_quote += minute.taker_buy_quote_volume or 0
-        revision += minute.revision
-        worst = min(worst, minute.proof)
-        forming |= minute.state is State.OPEN
-        venue &= minute.origin is Origin.VENUE
-        edge |= minute.edge
-        border |= minute.border
-        polled |= minute.polled
-    whole = worst > Proof.PARTIAL and len(held) == (end - start) // MINUTE
-    return Candle(
-        start=start,
-        open=opened.open,
-        high=max(highs, default=None),
-        low=min(lows, default=None),
-        close=closed.close,
-        volume=volume,
-        quote_volume=quote,
-        trades=trades,
-        taker_buy_volume=taker,
-        taker_buy_quote_volume=taker_quote,
-        first_seq=opened.first_seq,
-        last_seq=closed.last_seq,
-        state=State.OPEN if forming else opened.state,
-        short=short,
-        origin=Origin.VENUE if venue else Origin.TAPE,
-        proof=worst if whole else Proof.PARTIAL,
-        revision=revision,
-        edge=edge,
-        border=border,
-        polled=polled,
-    )
+    state = State.OPEN if minutes[-1].start + MINUTE < end else bar.state
+    return replace(bar, start=start, short=short, state=state, proof=Proof.PARTIAL)
+
+
+def bars_ending(
+    minutes: Sequence[Candle], frames: Iterable[tuple[int, Timeframe]]
+) -> Iterator[tuple[Timeframe, Candle]]:
+    """Fold the bars that end with the last of some consecutive minutes, in one pass from the newest to the oldest.
+
+    `frames` are (minutes of the bar, timeframe), the shortest first: 59 timeframes cost about as much as the longest.
+    """
+    opened = closed = oldest = high = low = None
+    volume = quote = trades = taker = taker_quote = revision = held = passed = 0
+    worst, forming, venue, edge, border, polled = Proof.PROVEN, False, True, False, False, False
+    walk = reversed(minutes)
+    for count, frame in frames:
+        for _ in range(count - passed):
+            minute = next(walk)
+            if not minute.proof:
+                continue
+            held += 1
+            oldest = minute
+            if minute.state is not State.EMPTY:
+                opened = minute
+                closed = closed or minute
+                if minute.high is not None and (high is None or minute.high > high):
+                    high = minute.high
+                if minute.low is not None and (low is None or minute.low < low):
+                    low = minute.low
+            volume += minute.volume or 0
+            quote += minute.quote_volume or 0
+            trades += minute.trades or 0
+            taker += minute.taker_buy_volume or 0
+            taker_quote += minute.taker_buy_quote_volume or 0
+            revision += minute.revision
+            worst = min(worst, minute.proof)
+            forming |= minute.state is State.OPEN
+            venue &= minute.origin is Origin.VENUE
+            edge |= minute.edge
+            border |= minute.border
+            polled |= minute.polled
+        passed = count
+        start = minutes[-count].start
+        short = count < frame.minutes
+        if oldest is None:
+            yield frame, Candle(start=start, short=short)
+            continue
+        first, last = opened or oldest, closed or oldest
+        yield frame, Candle(
+            start, first.open, high if opened else first.high, low if opened else first.low, last.close,
+            volume, quote, trades, taker, taker_quote, first.first_seq, last.last_seq,
+            State.OPEN if forming else first.state, short, Origin.VENUE if venue else Origin.TAPE,
+            worst if held == count and worst > Proof.PARTIAL else Proof.PARTIAL, revision, edge, border, polled,
+        )  # fmt: skip

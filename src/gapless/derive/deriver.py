@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gapless.derive.bars import ClosedBar, RecentMinutes, bars_ending, touched
+from gapless.derive.bars import ClosedBar, RecentMinutes, touched
+from gapless.derive.candles import bars_ending
 from gapless.derive.signalling import Rules, Signalling, Subject
 from gapless.derive.signals.settings import SignalSettings
 from gapless.model import MINUTE, MINUTE_1, Candle, Timeframe
