@@ -1,19 +1,21 @@
 """gapless keeps a complete, provable market tape.
 
-`open` reads a store (or a running gapless by its address), `connect` is pushed events and resumes by itself, and
-`Engine(Settings(), ids)` runs a collector in this process. They are loaded when first used.
+`open` reads a store (or a running gapless by its address), `connect` is pushed events and resumes by itself,
+`replay(url, ids)` runs a stored tape through the engine again, and `Engine(Settings(), ids)` runs a collector in this
+process. They are loaded when first used.
 """
 
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Settings", "__version__", "connect", "open"]
+__all__ = ["Engine", "Settings", "__version__", "connect", "open", "replay"]
 
 if TYPE_CHECKING:
     from gapless.client import connect
     from gapless.config import Settings
     from gapless.engine import Engine
     from gapless.reader import open_market as open
+    from gapless.replaying import Replaying as replay  # noqa: N813
 
 
 def __getattr__(name: str) -> Any:
@@ -25,6 +27,10 @@ def __getattr__(name: str) -> Any:
         from gapless.client import connect
 
         return connect
+    if name == "replay":
+        from gapless.replaying import Replaying
+
+        return Replaying
     if name == "Settings":
         from gapless.config import Settings
 

@@ -100,19 +100,25 @@ class TradeEvent(Struct, frozen=True, tag="trade"):
 
 
 class CandleEvent(Struct, frozen=True, tag="candle"):
-    """A bar that closed, or (`late`) a closed one that was revised; its key is (start, revision)."""
+    """A bar that closed, or (`late`) a closed one that was revised; its key is (start, revision).
+
+    It has no cursor in a replay.
+    """
 
     stream: str
-    cursor: str
+    cursor: str | None
     data: CandleRow
     late: bool = False
 
 
 class SignalEvent(Struct, frozen=True, tag="signal"):
-    """A signal that was found, or (`late`) confirmed or withdrawn when its data changed."""
+    """A signal that was found, or (`late`) confirmed or withdrawn when its data changed.
+
+    It has no cursor in a replay.
+    """
 
     stream: str
-    cursor: str
+    cursor: str | None
     data: Signal
     late: bool = False
 
@@ -284,8 +290,8 @@ class _Place:
                     self._cursors[event.stream] = event.since
                 case (
                     TradeEvent(cursor=str() as cursor)
-                    | CandleEvent(cursor=cursor)
-                    | SignalEvent(cursor=cursor)
+                    | CandleEvent(cursor=str() as cursor)
+                    | SignalEvent(cursor=str() as cursor)
                     | GapEvent(cursor=cursor)
                 ):
                     self._cursors[event.stream] = cursor

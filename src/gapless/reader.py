@@ -141,7 +141,7 @@ class MarketReader:
     ) -> Footprint:  # fmt: skip
         """Give the footprint of the bar that contains `start`, the forming one included; `fetch` as with candles."""
         frame = parse_timeframe(timeframe)
-        begin = frame.start_of(_ns(start))
+        begin = frame.start_of(ns_of(start))
         asked = {
             "id": id,
             "timeframe": timeframe,
@@ -183,7 +183,7 @@ class MarketReader:
 
         `progress` is called with how many are done, of how many. One that fails never costs the others.
         """
-        asked = [Item(id, timeframe, _ns(start)) for id, timeframe, start in items]
+        asked = [Item(id, timeframe, ns_of(start)) for id, timeframe, start in items]
         answer = self._source.batch(asked, fetch=fetch, progress=progress)
         rows = answer.pop("results")
         results = tuple(
@@ -245,7 +245,7 @@ class MarketReader:
 
     def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
         """Say where every part of the bar that contains `start` came from, in the shape of `gapless explain --json`."""
-        return self._source.ask("explain", {"id": id, "timeframe": timeframe, "start": _ns(start)})
+        return self._source.ask("explain", {"id": id, "timeframe": timeframe, "start": ns_of(start)})
 
     def instruments(self) -> list[Instrument]:
         """List the instruments."""
@@ -278,7 +278,7 @@ class MarketReader:
         return self._source.ask("book", {"id": id, "depth": depth})
 
 
-def _ns(moment: Moment) -> int:
+def ns_of(moment: Moment) -> int:
     """Read a time as ns UTC."""
     if isinstance(moment, datetime):
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -292,7 +292,7 @@ def _ns(moment: Moment) -> int:
 
 
 def _at(moment: Moment | None) -> int | None:
-    return None if moment is None else _ns(moment)
+    return None if moment is None else ns_of(moment)
 
 
 def _range(last: int | None, start: Moment | None, end: Moment | None) -> Parameters:
@@ -325,7 +325,7 @@ def _emptied(row: Candle) -> Candle:
 
 
 def _end(start: datetime, frame: Timeframe) -> datetime:
-    return datetime.fromtimestamp(frame.end_of(_ns(start)) // 1_000_000_000, UTC)
+    return datetime.fromtimestamp(frame.end_of(ns_of(start)) // 1_000_000_000, UTC)
 
 
 def _spans(answer: dict[str, Any]) -> list[tuple[datetime, datetime]]:

@@ -25,6 +25,7 @@ from gapless.cli import (
     indicators,
     instruments,
     profile,
+    replay,
     signals,
     sim,
     status,
@@ -55,6 +56,7 @@ app.command()(trades.trades)
 app.command()(footprint.footprint)
 app.command()(signals.signals)
 app.command()(profile.profile)
+app.command()(replay.replay)
 app.command()(audit.audit)
 app.command()(explain.explain)
 app.command()(instruments.instruments)

@@ -1,6 +1,6 @@
 """What follows from minutes that closed or were revised: bars of every timeframe, and the signals judged on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain, groupby
 from operator import attrgetter
 
@@ -53,11 +53,13 @@ class Deriver:
     Derived are the instruments that a collector has live, from then on. With `settings` it tells the store which these
     are, as commits name them, and by which rules they are judged; without, it goes by what the store was told. Bars
     follow in the commit that closes their minutes. What is to be judged is noted there too, and `judge` does it, in
-    that commit or in a later one: bars need not wait for it, and nothing is forgotten by a crash in between.
+    that commit or in a later one: bars need not wait for it, and nothing is forgotten by a crash in between. `also` are
+    timeframes beyond an hour whose bars follow although no rule looks at them.
     """
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: SignalSettings | None = None, *, also: Sequence[Timeframe] = ()) -> None:
         self._spec = None if settings is None else msgspec.msgpack.encode(settings)
+        self._also = also
         self._version = -1
         self._told: dict[str, tuple[int, bytes]] | None = None
         self._rules: dict[bytes, Rules] = {}
@@ -96,9 +98,9 @@ class Deriver:
             subject, mine = self._subject(tx, instrument), list(some)
             for change in mine:
                 subject.recent.put(change.candle)
-            bars = list(_bars(tx, subject, mine, self._ready(spec), live))
+            bars, whole = _bars(tx, subject, mine, self._ready(spec), live)
             starts = [change.candle.start for change in mine]
-            subject.follow(bars, whole=min(starts) >= live)
+            subject.follow(bars, whole=whole)
             self._note(tx, instrument, bars, min(starts), max(starts))
             subject.recent.trim(_KEEP)
             found += bars
@@ -148,7 +150,7 @@ class Deriver:
     def _ready(self, spec: bytes) -> Rules:
         rules = self._rules.get(spec)
         if rules is None:
-            rules = self._rules[spec] = Rules(msgspec.msgpack.decode(spec, type=SignalSettings))
+            rules = self._rules[spec] = Rules(msgspec.msgpack.decode(spec, type=SignalSettings), self._also)
         return rules
 
     def _subject(self, tx: Transaction, instrument: str) -> Subject:
@@ -172,14 +174,18 @@ def leave_to_collector(tx: Transaction, changes: Sequence[Change]) -> None:
             tx.put_unjudged(instrument, min(starts), max(starts))
 
 
-def _bars(tx: Transaction, subject: Subject, mine: Sequence[Change], rules: Rules, live: int) -> Iterator[ClosedBar]:
-    """Give the bars that these minutes closed or revised, of those that end after an instrument went live."""
+def _bars(
+    tx: Transaction, subject: Subject, mine: Sequence[Change], rules: Rules, live: int
+) -> tuple[list[ClosedBar], bool]:
+    """Give the bars that these minutes closed or revised, of those that end after an instrument went live, and whether
+    no other bar has changed."""
     instrument, recent = subject.instrument.id, subject.recent
+    found, whole = [], all(change.candle.start >= live for change in mine)
     fresh = {change.candle.start for change in mine if change.former is None}
     starts = [change.candle.start for change in mine if change.candle.start >= live]
     for change in mine:
         if change.candle.start >= live:
-            yield ClosedBar(instrument, MINUTE_1, change.candle, change.candle.start not in fresh)
+            found.append(ClosedBar(instrument, MINUTE_1, change.candle, change.candle.start not in fresh))
     if before := max((change.candle.start for change in mine if change.candle.start < live), default=0):
         starts.append(before)  # a bar that was forming when collecting began may hold it: that bar it revises
     for end, frames in touched(starts, recent, rules.extras).items():
@@ -187,7 +193,9 @@ def _bars(tx: Transaction, subject: Subject, mine: Sequence[Change], rules: Rule
             continue
         minutes = subject.minutes(tx, end - frames[-1][0] * MINUTE, end)
         if not minutes[-1].proof:
-            continue  # a bar closes with its last minute
+            whole = False  # a bar closes with its last minute; those that rules look back on hold it open
+            continue
         late = end - MINUTE not in fresh
         for frame, bar in bars_ending(minutes, frames):
-            yield ClosedBar(instrument, frame, bar, late)
+            found.append(ClosedBar(instrument, frame, bar, late))
+    return found, whole

@@ -35,7 +35,8 @@ class Commit(Struct, kw_only=True):
     `primary` maps an instrument to the tape its folds come from, `since` to the minute from which it is live.
     `folds` are minutes that were folded in memory from all their trades. `due` are minutes whose time is up,
     whether or not everything came; `trims` are tapes of which nothing exists before an id, `cuts` those of which
-    nothing will exist after one. `kept` are ids that were imported or asked for: they do not age. `began` is when the
+    nothing will exist after one. `kept` are ids that were imported or asked for: they do not age. `stood` are candles
+    that are derived again, as they stand where they were derived first: each keeps its number. `began` is when the
     first of all this was received (monotonic ns, 0 unknown). `now` is venue time.
     """
 
@@ -55,6 +56,7 @@ class Commit(Struct, kw_only=True):
     due: list[tuple[str, int]] = field(default_factory=list)
     trims: list[tuple[Tape, int]] = field(default_factory=list)
     cuts: list[tuple[Tape, int]] = field(default_factory=list)
+    stood: dict[tuple[str, int], Candle] = field(default_factory=dict)
     events: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
 
 
@@ -349,6 +351,8 @@ class _Minutes:
         if former is None and live and self.tx.candle_after(self.instrument, fresh.start):
             # It was missing when its time was up: being there now is a change, also to the bars that contain it.
             fresh = replace(fresh, revision=1)
+        if stood := self.commit.stood.get((self.instrument, fresh.start)):
+            fresh = replace(as_judged(fresh, stood, aged=False), revision=stood.revision)
         kept = former if former and former.revision >= 0 and fresh.revision > former.revision else None
         self.tx.put_candle(self.instrument, fresh, kept, self.commit.cause, self.commit.known_at)
         if former is not None and fresh.revision == former.revision:

@@ -27,14 +27,23 @@ _SPARE = 128  # bars beyond what is needed, so that the oldest are dropped many 
 
 
 class Rules:
-    """The rules of one configuration by timeframe, and the timeframes beyond an hour that they look at."""
+    """The rules of one configuration by timeframe, and the timeframes beyond an hour that they look at.
 
-    def __init__(self, settings: SignalSettings) -> None:
+    `also` are more of those. `reach` is how far before a bar's end the rules may look, ns.
+    """
+
+    def __init__(self, settings: SignalSettings, also: Sequence[Timeframe] = ()) -> None:
         found = ((frame, ready(settings, frame)) for frame in timeframes(settings))
         self.by_frame = {frame: rules for frame, rules in found if rules}
         coarse = {rule.coarse[0] for rule in chain.from_iterable(self.by_frame.values()) if rule.coarse}
-        longer = {frame for frame in {*self.by_frame, *coarse} if frame.minutes > 60}
+        longer = {frame for frame in {*self.by_frame, *coarse, *also} if frame.minutes > 60}
         self.extras = tuple(sorted(longer, key=attrgetter("minutes")))
+        spans = [
+            max(rule.bars * frame.length, (rule.coarse[1] + 2) * rule.coarse[0].length if rule.coarse else 0)
+            for frame, rules in self.by_frame.items()
+            for rule in rules
+        ]
+        self.reach = max([frame.length for frame in self.extras] + spans, default=0)
 
 
 class Series(Struct):

@@ -2,11 +2,13 @@
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from gapless.model.proof import Proof
 from gapless.model.timeframe import Timeframe
 
+_CONTENT = msgspec.msgpack.Encoder(order="deterministic")
 SignalState = Literal["found", "confirmed", "withdrawn"]
 Fact = str | int | float | bool | None
 
@@ -45,6 +47,16 @@ class Judged(Struct, frozen=True, kw_only=True):
     proof: Proof
     signal: Signal
     known_at: int
+
+    @property
+    def key(self) -> tuple[str, int, int, str]:
+        """Which signal it judges: instrument, minutes and start of the bar, kind."""
+        return self.instrument, self.minutes, self.start, self.signal.kind
+
+    @property
+    def content(self) -> bytes:
+        """What it says of which data, in the same bytes wherever and whenever it was judged."""
+        return _CONTENT.encode((self.instrument, self.minutes, self.start, self.revision, self.proof, self.signal))
 
     @property
     def end(self) -> int:
