@@ -77,7 +77,7 @@ def test_a_receiver_that_fails_keeps_its_order_and_holds_up_nobody():
             bad.answer = lambda: DELIVERED
             await office.clock.pass_by(MINUTE)
             assert bad.taken == names
-            assert office.kinds() == ["delivery_failing"]
+            assert office.kinds() == ["delivery_failing", "delivery_resumed"]
 
     played(scene)
 
@@ -184,6 +184,29 @@ def test_what_waited_too_long_is_given_up_by_name_and_what_is_fresh_is_not():
             hand.answer = lambda: DELIVERED
             await office.clock.pass_by(MINUTE)
             assert hand.taken == fresh
+
+    played(scene)
+
+
+def test_a_fault_of_ours_is_given_up_like_any_other():
+    async def scene(office: Office) -> None:
+        hand = Hand()
+
+        async def faulty() -> Outcome:
+            raise ValueError("unforeseen")
+
+        hand.answer = faulty
+        async with office.deliveries(hand):
+            await settled()
+            office.signal()
+            await office.clock.pass_by(62 * MINUTE)
+            assert office.kept("delivery_failed") == [{"skipped": 1, "reason": "ValueError"}]
+            hand.answer = lambda: DELIVERED
+            names = office.signal()
+            await office.clock.pass_by(MINUTE)
+            assert hand.taken == names
+        given_up = {"target": hand.name, "outcome": "given_up"}
+        assert office.registry.get_sample_value("gapless_deliveries_total", given_up) == 1
 
     played(scene)
 

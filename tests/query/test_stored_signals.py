@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from serving import served
 from tapes import ID, T0, Book, instrument
@@ -232,3 +234,17 @@ def test_the_newest_of_many_are_found_without_reading_the_rest(path):
         plan = " ".join(row[3] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
         assert "signal_time" in plan
         assert "TEMP B-TREE" not in plan
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 7, 50, 60, 240, 1_440, 10_080]), st.integers(0, 40_000)), max_size=8))
+def test_the_store_knows_when_a_bar_closed_also_where_midnight_cuts_it(places):
+    book = Book()
+    made = [judged(Timeframe(m).start_of(T0 + at * MINUTE) // MINUTE - T0 // MINUTE, minutes=m) for m, at in places]
+    rows = list({(row.minutes, row.start): row for row in made}.values())
+    filled(book.store, rows)
+    for row in rows:
+        (found,) = book.store.signals(
+            row.end, row.end + 1, number=2**62, limit=9, which=SignalFilter(minutes=(row.minutes,))
+        )
+        assert (found.start, found.end) == (row.start, Timeframe(row.minutes).end_of(row.start))
+    assert len(book.store.signals(0, 2**62, number=2**62, limit=99)) == len(rows)

@@ -156,6 +156,20 @@ def test_the_log_tells_each_commit_once_in_order_and_resumes_inside_an_entry(boo
         ]
         assert after == [place for place in items if place > (number, item)]
     assert book.store.log_span() == (entries[0].number, entries[-1].number)
+    for kind in ("trades", "candle"):
+        alone = [entry for entry in entries if entry.kind == kind]
+        assert book.store.log_after(0, -1, 2, kind=kind) == alone[:2]
+        assert book.store.log_after(alone[0].number, alone[0].item, 100, kind=kind)[-1] == alone[-1]
+
+
+def test_the_place_of_a_receiver_is_kept_with_the_commit_that_moves_it(book):
+    assert book.store.delivery("http://a/") is None
+    for place in ((1, 0), (7, 3)):
+        book.store.commit(lambda tx, place=place: tx.put_delivery("http://a/", *place))
+        assert book.store.delivery("http://a/") == place
+    with pytest.raises(ZeroDivisionError):
+        book.store.commit(lambda tx: (tx.put_delivery("http://a/", 9, 9), 1 / 0))
+    assert book.store.delivery("http://a/") == (7, 3)
 
 
 def test_commits_are_numbered_without_a_hole_also_after_one_that_failed(book):

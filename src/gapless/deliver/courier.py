@@ -68,7 +68,7 @@ class Courier:
     the same id. A receiver that fails is tried again, and what has waited for too long while it failed is given up.
     """
 
-    def __init__(self, receiver: Receiver, post: Post, count: Callable[[str], None]) -> None:
+    def __init__(self, receiver: Receiver, post: Post, count: Callable[[str, int], None]) -> None:
         self.receiver = receiver
         self.delivered = self.failed = self.pending = 0
         self.last_error: str | None = None
@@ -141,10 +141,12 @@ class Courier:
     async def _deliver(self, one: Letter) -> Outcome:
         """Try once; where it need not be tried again, the place is behind it, on disk, when this returns."""
         outcome = await self._tried(one)
-        self._count(outcome.state)
+        self._count(outcome.state, 1)
         if outcome.state == "failed":
             return outcome
         self._cursor = one.after
+        if self._failures > 1:
+            self._post.note("delivery_resumed", self.receiver.name, failures=self._failures)
         self._failures = 0
         if self._skipped:
             await self._tell_skipped()
@@ -166,7 +168,8 @@ class Courier:
         try:
             await asyncio.wait({asked, limit}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
-                return asked.result()
+                error = asked.exception()  # a fault of ours is tried again and given up like any other
+                return Outcome("failed", type(error).__name__) if error else asked.result()
             return Outcome("failed", f"no answer within {post.timeout / SECOND:g} s")
         finally:
             asked.cancel()
@@ -180,6 +183,7 @@ class Courier:
         self._failures += 1
         if self._failures == 1:
             self._failing_since = now_ns
+        elif self._failures == 2:
             post.note("delivery_failing", self.receiver.name, reason=why)
         if now_ns - self._failing_since >= post.give_up_after:
             await self._give_up(letters[letters.index(one) :], now_ns)
@@ -193,6 +197,7 @@ class Courier:
         if not skipped:
             return
         self._cursor = waiting[skipped - 1].after
+        self._count("given_up", skipped)
         self._skipped += skipped
         self.failed += skipped
         self.pending -= skipped

@@ -21,9 +21,12 @@ class Deliveries:
     def __init__(
         self, receivers: Sequence[Receiver], post: Post, registry: CollectorRegistry, *, done: Callable[[], None]
     ) -> None:
-        tries = Counter("gapless_deliveries", "Tries to deliver a signal", ["target", "outcome"], registry=registry)
+        tries = Counter(
+            "gapless_deliveries", "Tries to deliver a signal, and signals given up", ["target", "outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.couriers = [
-            Courier(one, post, lambda outcome, name=one.name: tries.labels(name, outcome).inc())  # type: ignore[misc]
+            Courier(one, post, lambda outcome, count, name=one.name: tries.labels(name, outcome).inc(count))  # type: ignore[misc]
             for one in receivers
         ]
         self._post = post
