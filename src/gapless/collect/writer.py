@@ -66,7 +66,7 @@ class Writer:
         """Commit for ever."""
         while True:
             await self.flush()
-            if self.backlog < _ROWS and not (self._unjudged and self._judging):
+            if self.backlog < _ROWS and not (self._judging and self._deriver.closed_just_now):
                 await self._clock.sleep(_GROUP)
 
     async def flush(self) -> None:

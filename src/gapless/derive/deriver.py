@@ -17,6 +17,8 @@ from gapless.model.signal import Judged
 from gapless.ports import Transaction
 
 _KEEP = 360 * MINUTE  # minutes at hand: what the rules look back on, and the longest derived bar
+_STRETCH = 60 * MINUTE  # of what was left so much is judged at once: some 50 ms, as long as any commit may take
+_COMMITS = 16  # that wait to be judged of one instrument, at hand
 _END = 2**63 - 1
 
 
@@ -67,6 +69,11 @@ class Deriver:
         self._pending: dict[str, _Pending] = {}
         self._left: set[str] = set()  # of these more waits than is remembered here
 
+    @property
+    def closed_just_now(self) -> bool:
+        """Say whether bars wait to be judged that closed or were revised just now."""
+        return bool(self._pending)
+
     def forget(self) -> None:
         """Forget what was remembered: a commit failed, or somebody else has written."""
         self._told = None
@@ -107,28 +114,52 @@ class Deriver:
         return found
 
     def judge(self, tx: Transaction, known_at: int, *, most: int | None = None) -> list[Judged]:
-        """Judge what waits for it (of at most so many instruments), also what an earlier run or another writer has
-        left, and keep the judgements."""
+        """Judge what waits for it (of at most so many instruments), and keep the judgements.
+
+        What closed just now comes first. Of what an earlier run or another writer has left, and of what is long, a
+        stretch of one instrument is judged at a time: nobody waits for a month of it.
+        """
         told = self._tell(tx, {})
         judged: list[Judged] = []
-        for instrument, (lowest, highest) in list(tx.unjudged().items())[:most]:
-            tx.all_judged(instrument)
+        waiting = tx.unjudged()
+        for instrument in [name for name in waiting if name in self._pending][:most]:
             live, spec = told[instrument]
-            subject, rules = self._subject(tx, instrument), self._ready(spec)
-            signalling = Signalling(tx, subject, since=live, known_at=known_at)
-            pending = self._pending.pop(instrument, None)
-            if pending and instrument not in self._left:
-                judged += signalling.judge(rules, pending.bars(), lowest, highest)
-            else:
-                judged += signalling.judge_again(rules, lowest, highest)
-            self._left.discard(instrument)
+            subject = self._subject(tx, instrument)
+            if pending := self._pending.pop(instrument, None):
+                signalling = Signalling(tx, subject, since=live, known_at=known_at)
+                judged += signalling.judge(self._ready(spec), pending.bars(), pending.lowest, pending.highest)
+                if instrument not in self._left:
+                    tx.all_judged(instrument)
+        left = next((name for name in waiting if name in self._left and name not in self._pending), None)
+        if left is not None:
+            judged += self._judge_left(tx, left, waiting[left], known_at)
         return judged
 
+    def _judge_left(self, tx: Transaction, instrument: str, changed: tuple[int, int], known_at: int) -> list[Judged]:
+        """Judge a stretch of what was left of an instrument; the rest of it waits on."""
+        live, spec = self._tell(tx, {})[instrument]
+        lowest, highest = max(changed[0], min(live, changed[1])), changed[1]
+        last = min(highest, lowest + _STRETCH - MINUTE)
+        tx.all_judged(instrument)
+        if last < highest:
+            tx.put_unjudged(instrument, last + MINUTE, highest)
+        else:
+            self._left.discard(instrument)
+        signalling = Signalling(tx, self._subject(tx, instrument), since=live, known_at=known_at)
+        return list(signalling.judge_again(self._ready(spec), lowest, last, more=last < highest))
+
     def _note(self, tx: Transaction, instrument: str, bars: list[ClosedBar], lowest: int, highest: int) -> None:
+        """Note what is to be judged; what is long, or waits for long, is left to the store, where it takes no room."""
+        tx.put_unjudged(instrument, lowest, highest)
         known = self._pending.setdefault(instrument, _Pending([], lowest, highest))
         known.commits.append(bars)
         known.lowest, known.highest = min(known.lowest, lowest), max(known.highest, highest)
-        tx.put_unjudged(instrument, lowest, highest)
+        if known.highest - known.lowest >= _STRETCH or len(known.commits) > _COMMITS:
+            self._leave(instrument)
+
+    def _leave(self, instrument: str) -> None:
+        self._pending.pop(instrument, None)
+        self._left.add(instrument)
 
     def _tell(self, tx: Transaction, since: dict[str, int]) -> dict[str, tuple[int, bytes]]:
         """Read whose bars are judged; where this is the collector, tell the store about those that are live now."""
@@ -161,6 +192,8 @@ class Deriver:
             begin = max(newest.start - _KEEP, 0) if newest else 0
             recent = RecentMinutes(begin, tx.candles(instrument, begin, _END))
             primary = next((tape for tape in tx.tapes(instrument) if tape.kind != "bars"), None)
+            if known is not None:
+                self._leave(instrument)  # its bars are at hand in the digits of before
             known = self._subjects[instrument] = Subject(described, primary, recent)
         return known
 

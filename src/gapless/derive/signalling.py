@@ -106,7 +106,8 @@ class Subject:
 
 
 def _reaches(series: Series, frame: Timeframe, first: int, before: int) -> bool:
-    return series.begin <= first - before * frame.length or bisect_left(series.bars, first, key=_START) >= before
+    at = bisect_left(series.bars, first, key=_START)  # where nothing lies before, it may begin after the first
+    return series.begin <= first - before * frame.length or at >= max(before, 1)
 
 
 class Signalling:
@@ -138,20 +139,24 @@ class Signalling:
                     fresh = {closed.candle.start for closed in own if not closed.late}
                     yield from self._looking_back(rule, frame, lowest, highest, fresh)
 
-    def judge_again(self, rules: Rules, lowest: int, highest: int) -> Iterator[Judged]:
-        """Judge every closed bar that the minutes from `lowest` to `highest` are in or matter to."""
+    def judge_again(self, rules: Rules, lowest: int, highest: int, *, more: bool = False) -> Iterator[Judged]:
+        """Judge every closed bar that the minutes from `lowest` to `highest` are in or matter to.
+
+        With `more` those after them come next: of bars only those are judged that have ended by then.
+        """
         for frame, ready_rules in rules.by_frame.items():
             for rule in ready_rules:
-                yield from self._looking_back(rule, frame, lowest, highest, set())
+                yield from self._looking_back(rule, frame, lowest, highest, set(), more=more)
 
     def _looking_back(
-        self, rule: Ready, frame: Timeframe, lowest: int, highest: int, fresh: set[int]
+        self, rule: Ready, frame: Timeframe, lowest: int, highest: int, fresh: set[int], *, more: bool = False
     ) -> Iterator[Judged]:
         """Judge every closed bar that some minutes could have changed, each with the bars before it."""
         reach = (rule.bars - 1) * frame.length
         if rule.coarse:
             reach = max(reach, (rule.coarse[1] + 1) * rule.coarse[0].length)
-        limit = min(self._subject.recent.end, highest + MINUTE + reach + frame.length)
+        beyond = 0 if more else reach + frame.length
+        limit = min(self._subject.recent.end, highest + MINUTE + beyond)
         first = frame.start_of(max(lowest, self._since - frame.length))
         while frame.end_of(first) <= self._since:
             first = frame.end_of(first)
