@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from manual import settled
 from post_office import FAILED, REFUSED, Hand, Office, body_of
 
+from gapless.deliver import courier
 from gapless.deliver.plan import DELIVERED, Outcome, outcome_of, pause
 from gapless.model import HOUR, MINUTE, SECOND
 from gapless.model.signal import SignalFilter
@@ -41,6 +42,23 @@ def test_signals_come_once_in_order_in_the_shape_of_the_stream():
         assert [body_of(letter) for letter in hand.tries] == [
             {"type": e.type, "id": name, "late": e.late, "data": e.data} for e, name in zip(events, names, strict=True)
         ]
+
+    played(scene)
+
+
+def test_a_long_backlog_is_read_in_parts_that_lose_and_double_nothing(monkeypatch):
+    monkeypatch.setattr(courier, "_MOST", 3)
+
+    async def scene(office: Office) -> None:
+        hand = Hand()
+        async with office.deliveries(hand):
+            await settled()
+            for count in range(1, 12):
+                del hand.taken[:]
+                names = office.signal(count)
+                for _ in range(5):
+                    await settled()
+                assert hand.taken == names
 
     played(scene)
 

@@ -51,14 +51,14 @@ def batch_after(reader: TapeReader, cursor: Cursor, which: SignalFilter) -> Batc
     """Read the next judgements that a receiver is given."""
     head = now(reader)
     begin = max(cursor, Cursor(reader.log_span()[0], 0))
-    entries = reader.log_after(cursor.number, cursor.item - 1, _MOST, kind="signal")
+    entries = reader.log_after(cursor.number, cursor.item - 1, _MOST + 1, kind="signal")  # it may leave out the first
     letters = []
     for entry in entries:
         judged = reader.signal(entry.first)
         if judged and which.takes(judged):
             letters.append(letter(judged, Cursor(entry.number, entry.item + 1), late=entry.late))
     read = Cursor(entries[-1].number, entries[-1].item + 1) if entries else cursor
-    return Batch(letters, begin, read if len(entries) == _MOST else max(head, read))
+    return Batch(letters, begin, read if len(entries) >= _MOST else max(head, read))
 
 
 class Courier:
