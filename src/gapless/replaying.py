@@ -38,7 +38,8 @@ class Report(Struct, kw_only=True):
 
     `minutes` were compared with those stored, `as_stored` of them could not be derived again, because some of their
     trades have expired. `digest` is the sha256 of what the signals on bars that ended after `since` say, `live` that of
-    those that stand in the store, None where nothing was judged; `found` and `lost` are those that differ.
+    those that stand in the store, None where nothing was judged or some of it waits to be; `found` and `lost` are those
+    that differ.
     """
 
     start: int
@@ -161,10 +162,11 @@ class Replaying:
         there = standing(self._source, instrument.id, report.since, report.end)
         report.minutes, report.as_stored, report.differences = replay.minutes, replay.as_stored, replay.differences
         report.signals, report.digest = len(here), digest(here)
-        report.live = digest(there) if known else None
-        ours, theirs = ({judged.content for judged in some} for some in (here, there))
-        report.found = [judged for judged in here if known and judged.content not in theirs]
-        report.lost = [judged for judged in there if judged.content not in ours]
+        judged = known and instrument.id not in self._source.unjudged()
+        report.live = digest(there) if judged else None
+        ours, theirs = ({one.content for one in some} for some in (here, there))
+        report.found = [one for one in here if judged and one.content not in theirs]
+        report.lost = [one for one in there if judged and one.content not in ours]
 
     def _row(self, told: Told) -> dict[str, Any]:
         what = told.what

@@ -233,3 +233,11 @@ def test_a_command_proves_a_store_and_lists_what_other_settings_find_and_lose(tm
     ):  # fmt: skip
         status, _, err = call(*wrong)
         assert (status, len(err.splitlines()), sentence in err) == (2, 1, True), (wrong, err)
+
+
+def test_signals_that_wait_to_be_judged_are_no_difference(tmp_path, capsys):
+    book = afternoon(str(tmp_path / "market.db"))
+    book.store.commit(lambda tx: tx.put_unjudged(ID, T0, T0 + MINUTE))
+    book.store.connection.execute("DELETE FROM signal")
+    assert run(["replay", ID, "--store", book.store.path]) == 0
+    assert "still waits to be" in capsys.readouterr().out

@@ -137,6 +137,8 @@ def _told(name: str, report: "Report") -> list[str]:
     if report.live is not None:
         same = "the same signals stand live" if report.live == report.digest else f"live stand others: {report.live}"
         lines.append(f"  {same}")
+    else:
+        lines.append("  nothing to hold them against: nothing was judged live, or some of it still waits to be")
     for word, some in (("found here alone", report.found), ("lost here", report.lost)):
         lines += [
             f"  {word}: {Timeframe(one.minutes)} {iso(one.start)} {one.signal.kind} (revision {one.revision})"
