@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapless.adapters import open_store
 from gapless.collect.demand import Demand, Fetch
-from gapless.model import Candle, Instrument, Quote, Ticker, Timeframe, Trade
+from gapless.model import Candle, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.model.times import parse_duration
 from gapless.ports import TapeReader, TapeStore
 from gapless.query.market import Market
@@ -81,9 +81,9 @@ class Faces:
         """Wait for a commit newer than `known`."""
         return await self._engine.wait_for_commit(known)
 
-    def emitted(self, number: int, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
+    def emitted(self, number: int, tape: Tape, timeframe: Timeframe, start: int) -> Candle | None:
         """Give a bar as a commit emitted it, where that is not long ago."""
-        return self._engine.hot.emitted(number, instrument, timeframe, start)
+        return self._engine.hot.emitted(number, tape, timeframe, start)
 
     def fast_trades(self, instrument: str) -> AsyncIterator[list[Trade]]:
         """Give trades on arrival, before they are committed."""

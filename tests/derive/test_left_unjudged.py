@@ -1,11 +1,14 @@
 """What was left to be judged is judged a stretch at a time, takes no room, and misses nothing."""
 
 import random
+from functools import partial
 
-from tapes import ID, T0
+from msgspec.structs import replace
+from tapes import ID, T0, instrument
 from test_signalling import ALL, REVERSALS, Market, hammer, made_bar
 
-from gapless.model import MINUTE
+from gapless.derive.settle import Commit, settle
+from gapless.model import DAY, MINUTE
 
 LONG = 200
 
@@ -64,3 +67,23 @@ def test_what_closed_long_before_collecting_began_is_passed_over_at_once():
     market.bars(*(hammer(number) for number in range(900)), since=since, how="beside")
     assert market.judge().judged == []
     assert market.book.store.unjudged() == {}
+
+
+def test_bars_that_wait_while_digits_grow_are_judged_in_the_new_ones():
+    market = Market(REVERSALS)
+    market.bars(hammer(0), how="not yet")
+    market.book.store.put_instrument(instrument(4, 3))
+    (found,) = market.judge().judged
+    assert found.signal.price == "10.1000"
+
+
+def test_an_instrument_that_is_collected_no_more_leaves_memory():
+    market = Market(REVERSALS)
+    gone = replace(instrument(), symbol="GONEUSDT")
+    market.book.store.put_instrument(gone)
+    market.book.store.open_tape(gone.id, "bars")
+    made = Commit(now=T0 + DAY, known_at=1, since={gone.id: T0}, bars=[(gone.id, [hammer(0)])])
+    market.book.store.commit(partial(settle, commit=made, deriver=market.deriver))
+    for number in range(0, 1_000, 100):
+        market.bars(*map(hammer, range(number, number + 100)))
+    assert set(market.deriver._subjects) == {ID}

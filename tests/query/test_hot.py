@@ -9,17 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "derive"))
-from tapes import ID, T0, Book, trade
+from msgspec.structs import replace
+from tapes import ID, T0, Book, instrument, trade
 
-from gapless.derive.deriver import Deriver
+from gapless.derive.bars import ClosedBar
+from gapless.derive.deriver import Change, Deriver
+from gapless.derive.judge import candle_of
 from gapless.derive.settle import Commit, Settled, Vouched, settle
 from gapless.derive.signals.settings import SignalSettings
-from gapless.model import DAY, MINUTE, Bar, Evidence, Timeframe
+from gapless.model import DAY, MINUTE, Bar, Evidence, Origin, Proof, Timeframe
 from gapless.model.timeframe import DERIVED
 from gapless.query.feed import Cursor, Stream, events_of, step_after
 from gapless.query.hot import Hot, hot_reader
 
 SECOND = 1_000_000_000
+
+
+def made(number: int, change: int = 0) -> Bar:
+    price = 1_000 + number * 7 % 31 + change
+    return Bar(T0 + number * MINUTE, price, price + 5, price - 4, price + 1, 10 + number, 99, 3, 2, 5)
 
 
 class Writer:
@@ -43,10 +51,8 @@ class Writer:
         return settled
 
     def bar(self, number: int, change: int = 0, *, own: bool = True) -> None:
-        start = T0 + number * MINUTE
-        price = 1_000 + number * 7 % 31 + change
-        bar = Bar(start, price, price + 5, price - 4, price + 1, 10 + number, 99, 3, 2, 5)
-        vouched = [Vouched(self.book.bars, start // MINUTE, start // MINUTE, Evidence.STREAM)]
+        bar = made(number, change)
+        vouched = [Vouched(self.book.bars, bar.start // MINUTE, bar.start // MINUTE, Evidence.STREAM)]
         self.commit(own=own, bars=[(ID, [bar])], vouched=vouched)
 
     def trades(self, first: int, count: int, *, own: bool = True) -> None:
@@ -132,3 +138,34 @@ def test_a_stream_gives_the_same_bars_from_memory_as_from_the_log(frame):
         place = step.until
     assert told == again
     assert len(told) >= 70 // frame.minutes
+
+
+def test_digits_that_grow_leave_nothing_in_memory_that_is_read_in_those_of_before():
+    writer = Writer()
+    for number in range(6):
+        writer.bar(number)
+    writer.book.store.put_instrument(instrument(4, 3))
+    writer.same(2, 6)
+    stream = Stream("candles", "candles", ID, Timeframe(3))
+    step = step_after(writer.book.store, Cursor(0, 0))
+    told = list(events_of(writer.book.store, step, stream, emitted=writer.hot.emitted))
+    assert told == list(events_of(writer.book.store, step, stream))
+    assert told[0].data["open"] == "10.0000"
+
+
+def test_an_instrument_that_is_collected_no_more_leaves_memory():
+    writer = Writer(minutes=20)
+    other = replace(instrument(), symbol="GONEUSDT")
+    writer.book.store.put_instrument(other)
+    writer.book.store.open_tape(other.id, "bars")
+    for number in range(3):
+        candle = replace(candle_of(made(number), Origin.VENUE, Proof.OFFICIAL), revision=0)
+        writer.hot.take(
+            Settled(
+                changes=[Change(other.id, candle, None)], bars=[ClosedBar(other.id, Timeframe(1), candle, late=False)]
+            )
+        )
+    for number in range(100):
+        writer.bar(number)
+    assert writer.hot.candles(writer.book.store, other.id, T0 + 2 * MINUTE, T0 + 3 * MINUTE) is None
+    assert {name for name, _, _ in writer.hot.newest()} == {ID}

@@ -149,7 +149,7 @@ class World:
     async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
         return {"added": add, "removed": remove, "refused": []}
 
-    def emitted(self, number: int, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
+    def emitted(self, number: int, tape: Tape, timeframe: Timeframe, start: int) -> Candle | None:
         return None
 
     async def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:

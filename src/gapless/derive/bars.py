@@ -60,11 +60,13 @@ class RecentMinutes:
         known = self._candles.get
         return [known(at) or Candle(start=at) for at in range(start, end, MINUTE)]
 
-    def trim(self, keep: int) -> None:
-        """Forget all but the newest `keep` ns, once in a while."""
-        if self.end - self.begin > 2 * keep:
-            self.begin = self.end - keep
-            self._candles = {at: candle for at, candle in self._candles.items() if at >= self.begin}
+    def trim(self, keep: int) -> bool:
+        """Forget all but the newest `keep` ns, once in a while; say whether it was time."""
+        if self.end - self.begin <= 2 * keep:
+            return False
+        self.begin = self.end - keep
+        self._candles = {at: candle for at, candle in self._candles.items() if at >= self.begin}
+        return True
 
 
 def touched(

@@ -109,7 +109,8 @@ class Deriver:
             starts = [change.candle.start for change in mine]
             subject.follow(bars, whole=whole)
             self._note(tx, instrument, bars, min(starts), max(starts))
-            subject.recent.trim(_KEEP)
+            if subject.recent.trim(_KEEP):
+                self._let_go(subject.recent.begin)
             found += bars
         return found
 
@@ -147,6 +148,10 @@ class Deriver:
             self._left.discard(instrument)
         signalling = Signalling(tx, self._subject(tx, instrument), since=live, known_at=known_at)
         return list(signalling.judge_again(self._ready(spec), lowest, last, more=last < highest))
+
+    def _let_go(self, before: int) -> None:
+        """Forget the instruments of which nothing has come since a time: they are not collected any more."""
+        self._subjects = {name: one for name, one in self._subjects.items() if one.recent.end >= before}
 
     def _note(self, tx: Transaction, instrument: str, bars: list[ClosedBar], lowest: int, highest: int) -> None:
         """Note what is to be judged; what is long, or waits for long, is left to the store, where it takes no room."""

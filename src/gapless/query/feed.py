@@ -26,8 +26,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMS = (
     "trades:ID, candles:ID:TIMEFRAME, footprints:ID:TIMEFRAME, signals:ID:TIMEFRAME, signals:ID, signals, gaps:ID, gaps"
 )
-Emitted = Callable[[int, str, Timeframe, int], Candle | None]
-"""Gives, where it is known still, the bar as commit NUMBER emitted it: (number, instrument, timeframe, start)."""
+Emitted = Callable[[int, Tape, Timeframe, int], Candle | None]
+"""Gives, where it is known still, the bar as commit NUMBER emitted it: (number, tape, timeframe, start)."""
 STEP = 1_000  # items of the log that are read and rendered at once
 _OF_BARS = ("candles", "footprints")
 _FRAME = re.compile(r"\d+[mhdw]", re.ASCII)
@@ -156,7 +156,7 @@ def _at_most(entry: LogEntry, items: int) -> LogEntry:
 
 
 def events_of(
-    reader: TapeReader, step: Step, stream: Stream, *, emitted: Emitted = lambda number, instrument, frame, start: None
+    reader: TapeReader, step: Step, stream: Stream, *, emitted: Emitted = lambda number, tape, frame, start: None
 ) -> Iterator[Event]:
     """Render what a step holds for a stream, in its order; bars are taken as they were `emitted` where that is known,
     which gives the same and spares the store."""
@@ -193,7 +193,7 @@ def _bars(reader: TapeReader, step: Step, stream: Stream, tape: Tape, emitted: E
         begin = frame.start_of(entry.first)
         if frame != MINUTE_1 and following and _in_bar(entry, following, begin, frame):
             continue
-        candle = emitted(entry.number, entry.instrument, frame, begin)
+        candle = emitted(entry.number, tape, frame, begin)
         if candle is None:
             candle = _minute(reader, entry) if frame == MINUTE_1 else _bar(reader, entry, begin, frame)
         if candle is None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from gapless.derive.settle import Settled
-from gapless.model import MINUTE, Candle, MinuteFold, Timeframe
+from gapless.model import MINUTE, Candle, MinuteFold, Tape, Timeframe
 from gapless.ports import TapeReader
 
 _MOST_BARS = 60_000  # emitted bars at hand: beyond them they are folded from the store
@@ -16,6 +16,7 @@ _MOST_BARS = 60_000  # emitted bars at hand: beyond them they are folded from th
 class _Known(Struct):
     """All that the store holds of an instrument's minutes from `begin` on (ns), up to `end`."""
 
+    instrument: str
     digits: tuple[int, int]
     tapes: frozenset[int]
     begin: int
@@ -28,8 +29,8 @@ class Hot:
     """The newest minutes of each instrument that is collected, and the bars that were emitted last.
 
     The engine brings its commits, in order; what somebody else commits in between empties the window. It fills from
-    the first minute on that it is brought. Other threads read than the one that brings. `hits` and `misses` count the
-    questions, `bytes` the ladders.
+    the first minute on that it is brought. Other threads read than the one that brings. Digits may grow at any time:
+    what is at hand in those of before answers nothing. `hits` and `misses` count the questions, `bytes` the ladders.
     """
 
     def __init__(self, reader: TapeReader, *, minutes: int) -> None:
@@ -40,7 +41,7 @@ class Hot:
         self._number = 0
         self._known: dict[str, _Known] = {}
         self._by_tape: dict[int, _Known] = {}
-        self._emitted: deque[tuple[int, dict[tuple[str, int, int], Candle]]] = deque()
+        self._emitted: deque[tuple[int, dict[tuple[str, int, int], tuple[Candle, tuple[int, int]]]]] = deque()
         self._newest: dict[tuple[str, Timeframe], Candle] = {}
         self._bars = 0
 
@@ -68,7 +69,11 @@ class Hot:
             for tape_and_start in settled.stale:
                 self._stale(*tape_and_start)
             if settled.bars:
-                bars = {(bar.instrument, bar.timeframe.minutes, bar.candle.start): bar.candle for bar in settled.bars}
+                bars = {
+                    (bar.instrument, bar.timeframe.minutes, bar.candle.start): (bar.candle, known.digits)
+                    for bar in settled.bars
+                    if (known := self._known.get(bar.instrument))
+                }
                 self._emitted.append((settled.number, bars))
                 self._bars += len(bars)
             for bar in settled.bars:
@@ -81,7 +86,9 @@ class Hot:
 
     def _put(self, instrument: str, candle: Candle) -> None:
         known = self._known.get(instrument)
-        if known is None or known.digits != self._digits(instrument):
+        if known is None or known.digits != _digits(self._reader, instrument):
+            if known is not None:
+                self._drop(known)
             known = self._known[instrument] = self._fresh(instrument, candle)
         if candle.start >= known.begin:
             known.candles[candle.start] = candle
@@ -89,16 +96,20 @@ class Hot:
             if known.end - known.begin > 2 * self._keep:
                 self._trim(known)
 
-    def _digits(self, instrument: str) -> tuple[int, int]:
-        described = self._reader.instrument(instrument)
-        return described.price_digits, described.size_digits
+    def _drop(self, known: _Known) -> None:
+        """Forget an instrument."""
+        del self._known[known.instrument]
+        for tape in known.tapes:
+            self._by_tape.pop(tape, None)
+        self._newest = {key: bar for key, bar in self._newest.items() if key[0] != known.instrument}
+        self.bytes -= sum(len(fold.ladder) for fold in known.folds.values())
 
     def _fresh(self, instrument: str, candle: Candle) -> _Known:
         """Begin a window after everything that is held."""
         newest = self._reader.newest_candle(instrument) or candle
         tapes = frozenset(tape.id for tape in self._reader.tapes(instrument))
         begin = newest.start + MINUTE
-        known = _Known(self._digits(instrument), tapes, begin, begin)
+        known = _Known(instrument, _digits(self._reader, instrument), tapes, begin, begin)
         self._by_tape |= dict.fromkeys(tapes, known)
         return known
 
@@ -120,14 +131,17 @@ class Hot:
         known.candles = {at: candle for at, candle in known.candles.items() if at >= known.begin}
         self.bytes -= sum(len(fold.ladder) for (_, at), fold in known.folds.items() if at < known.begin)
         known.folds = {key: fold for key, fold in known.folds.items() if key[1] >= known.begin}
+        for other in [other for other in self._known.values() if other.end < known.begin]:
+            self._drop(other)  # it is not collected any more
 
-    def emitted(self, number: int, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
-        """Give a bar as a commit emitted it, where that is not long ago."""
+    def emitted(self, number: int, tape: Tape, timeframe: Timeframe, start: int) -> Candle | None:
+        """Give a bar of the instrument of a tape as a commit emitted it, where that is not long ago."""
         if timeframe.grid != "midnight":
             return None
         with self._lock:
             bars = next((bars for known, bars in reversed(self._emitted) if known == number), {})
-            return bars.get((instrument, timeframe.minutes, start))
+            bar, digits = bars.get((tape.instrument, timeframe.minutes, start), (None, None))
+            return bar if digits == (tape.price_digits, tape.size_digits) else None
 
     def newest(self) -> list[tuple[str, Timeframe, Candle]]:
         """List the newest bar of every instrument and timeframe as it was last emitted."""
@@ -159,10 +173,20 @@ class Hot:
 
     def _valid(self, reader: TapeReader, known: _Known | None, start: int) -> _Known | None:
         """Give a window that reaches back to a time and knows of every commit that the reader sees."""
-        good = known is not None and start >= known.begin and reader.log_span()[1] == self._number
+        good = (
+            known is not None
+            and start >= known.begin
+            and reader.log_span()[1] == self._number
+            and known.digits == _digits(reader, known.instrument)
+        )
         self.hits += good
         self.misses += not good
         return known if good else None
+
+
+def _digits(reader: TapeReader, instrument: str) -> tuple[int, int]:
+    described = reader.instrument(instrument)
+    return described.price_digits, described.size_digits
 
 
 class HotReader:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry
 
 from gapless.collect.demand import Fetch
-from gapless.model import Candle, Instrument, Quote, Ticker, Timeframe, Trade
+from gapless.model import Candle, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.ports import TapeReader
 from gapless.query.market import Market
 
@@ -66,7 +66,7 @@ class System(Protocol):
     def wait_for_commit(self, known: int) -> Awaitable[int]:
         """Wait until the store holds a commit newer than `known`, by whichever process, and give the newest number."""
 
-    def emitted(self, number: int, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
+    def emitted(self, number: int, tape: Tape, timeframe: Timeframe, start: int) -> Candle | None:
         """Give a bar as a commit emitted it, None where it must be folded from the store; from any thread."""
 
     def fast_trades(self, instrument: str) -> AsyncIterator[Sequence[Trade]]:
