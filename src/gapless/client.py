@@ -20,6 +20,7 @@ from msgspec import Struct, field
 
 from gapless.errors import BadInput, CouldNot, Unavailable, UnknownName
 from gapless.results import Signal
+from gapless.volumes import Footprint
 
 log = logging.getLogger("gapless.client")
 HEARTBEAT_S = 20.0
@@ -111,6 +112,15 @@ class CandleEvent(Struct, frozen=True, tag="candle"):
     late: bool = False
 
 
+class FootprintEvent(Struct, frozen=True, tag="footprint"):
+    """The footprint of a bar whose trades are held whole; `late` when one came after that, or was repaired."""
+
+    stream: str
+    cursor: str
+    data: Footprint
+    late: bool = False
+
+
 class SignalEvent(Struct, frozen=True, tag="signal"):
     """A signal that was found, or (`late`) confirmed or withdrawn when its data changed.
 
@@ -169,8 +179,9 @@ class Lagged(Struct, frozen=True, tag="lagged"):
 
 
 StreamEvent = (
-    TradeEvent | CandleEvent | SignalEvent | GapEvent | TickerEvent | QuoteEvent | BookEvent | Expired | Lagged
-)
+    TradeEvent | CandleEvent | FootprintEvent | SignalEvent | GapEvent
+    | TickerEvent | QuoteEvent | BookEvent | Expired | Lagged
+)  # fmt: skip
 
 
 class _Reply(Struct):
@@ -291,6 +302,7 @@ class _Place:
                 case (
                     TradeEvent(cursor=str() as cursor)
                     | CandleEvent(cursor=str() as cursor)
+                    | FootprintEvent(cursor=cursor)
                     | SignalEvent(cursor=str() as cursor)
                     | GapEvent(cursor=cursor)
                 ):

@@ -58,7 +58,7 @@ class Footprint(Struct, frozen=True, kw_only=True):
     """The volume of one bar by price and side, rows from low to high, and what follows from it.
 
     `cvd` and `poc_naked` are known only among the bars of one answer; `error` says why there are no rows though
-    there are trades.
+    there are trades. What an answer says of its moment (`quality`, `sources`, `elapsed_ms`) an event does not.
     """
 
     instrument: str
@@ -96,12 +96,12 @@ class Footprint(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     thresholds: dict[str, int]
     proof: str
-    quality: Quality | None
+    quality: Quality | None = None
     revision: int
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
     missing: tuple[Span, ...]
     error: str | None
-    elapsed_ms: float
+    elapsed_ms: float | None = None
     cvd: Decimal | None = None
     poc_naked: bool | None = None
 

@@ -11,8 +11,19 @@ from typing import Any
 
 import pytest
 from faces_world import ID, START, World, Writer, served, trade
+from msgspec.structs import replace
 
-from gapless.client import CandleEvent, Expired, Lagged, SignalEvent, StreamEvent, TickerEvent, TradeEvent, connect
+from gapless.client import (
+    CandleEvent,
+    Expired,
+    FootprintEvent,
+    Lagged,
+    SignalEvent,
+    StreamEvent,
+    TickerEvent,
+    TradeEvent,
+    connect,
+)
 from gapless.errors import BadInput, Unavailable, UnknownName
 from gapless.model import Proof
 from gapless.model.signal import Judged, Signal
@@ -265,3 +276,23 @@ def test_a_signal_that_is_streamed_is_the_one_that_is_stored(tmp_path: Path) -> 
         (stored,) = market.signals()
     assert isinstance(event, SignalEvent)
     assert (event.data, event.late, event.data.price) == (stored, False, Decimal("50000.10"))
+
+
+def test_a_footprint_that_is_streamed_is_the_one_that_is_answered(tmp_path: Path) -> None:
+    path = tmp_path / "tape.db"
+    writer = Writer(path, step=1_000_000_000)
+    for _ in range(10):
+        writer.trades(40)
+    stream = f"footprints:{ID}:1m"
+
+    async def three() -> list[StreamEvent]:
+        async with served(World(path)) as url, aclosing(connect(url).stream(stream, after={stream: "1.0"})) as it:
+            return [await anext(it) for _ in range(3)]
+
+    events = asyncio.run(asyncio.wait_for(three(), 10))
+    with open_market(str(path)) as market:
+        for event in events:
+            assert isinstance(event, FootprintEvent)
+            bar = market.footprint(ID, "1m", event.data.start, ticks_per_row=event.data.ticks_per_row)
+            assert event.data == replace(bar, quality=None, sources=(), elapsed_ms=None, cvd=None, poc_naked=None)
+            assert sum(row.bid + row.ask for row in event.data.rows) == event.data.volume > 0
