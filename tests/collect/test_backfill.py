@@ -15,7 +15,7 @@ from gapless.collect.fetching import Fetched, Fetching, stay
 from gapless.collect.rest import RestClient
 from gapless.collect.retention import Retention
 from gapless.collect.sources import Sources
-from gapless.model import DAY, HOUR, MINUTE, Evidence, TapeKind
+from gapless.model import DAY, HOUR, MINUTE, Evidence, Proof, TapeKind
 from gapless.store.budget import MemoryBudget
 from gapless.store.sqlite import SqliteStore
 from gapless.tape.aging import Ages
@@ -60,7 +60,7 @@ class Yard:
         planner = Planner(self.store, BINANCE, HOSTS, self.ceiling, now=self.now, archive=archive)
         return planner.plan([BTC], start, end, [kind])
 
-    def fetch(self, planned: BackfillPlan, *, stop: int | None = None) -> Fetched:
+    def fetch(self, planned: BackfillPlan, *, stop: int | None = None, neighbours: bool = False) -> Fetched:
         """Spend a plan; with `stop` it is cancelled when that many requests have been sent."""
 
         async def some() -> Fetched:
@@ -73,7 +73,9 @@ class Yard:
                 if stop is not None and len(self.http.asked) >= stop and task:
                     task.cancel()
 
-            fetching = Fetching(self.store, BINANCE, sources, self.clock, now=self.now, progress=progress)
+            fetching = Fetching(
+                self.store, BINANCE, sources, self.clock, now=self.now, progress=progress, neighbours=neighbours
+            )
             try:
                 return await fetching.run(planned)
             except asyncio.CancelledError:
@@ -151,6 +153,30 @@ def test_a_day_comes_from_its_file_without_weight() -> None:
     tape = yard.store.tapes(ID)[0]
     assert [(s.first, s.last, s.evidence) for s in yard.store.all_spans(tape.id)] == [(0, 8_639, Evidence.ARCHIVE)]
     assert yard.plan(MIDNIGHT, MIDNIGHT + DAY).work[0].shares == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "days_later", "sources"),
+    [
+        ((2, 4), 10, {"archive": 722}),
+        ((0, 2), 10, {"archive": 722}),  # the trade before lies in the file of the day before
+        ((22, 24), 10, {"archive": 722}),
+        ((22, 24), 1, {"archive": 721, "rest": 1}),  # the next day has no file yet
+    ],
+)
+def test_the_first_and_the_last_minute_of_a_question_are_whole_where_a_file_answers(hours, days_later, sources) -> None:
+    yard = Yard()
+    yard.now = EPOCH + (1 + days_later) * DAY
+    for day in range(3 if days_later > 1 else 2):
+        yard.market.publish("aggTrades", range(day * 8_640, (day + 1) * 8_640))
+    start, end = (MIDNIGHT + DAY + hour * HOUR for hour in hours)
+    yard.fetch(yard.plan(start, end, "bars", archive=False))
+    came = yard.fetch(yard.plan(start, end), neighbours=True)
+    first = 8_640 + hours[0] * 360
+    assert yard.held() == list(range(first - 1, first + 721))
+    assert (came.troubles, came.sources) == ([], sources)
+    proofs = {bar.start: bar.proof for bar in yard.store.candles(ID, start, end)}
+    assert {proofs[start], proofs[end - MINUTE]} == {Proof.REPAIRED}
 
 
 def test_a_file_that_is_not_there_is_made_up_for_by_rest_while_rest_has_it() -> None:

@@ -72,6 +72,7 @@ class Fetching:
         self._progress = progress
         self._priority = priority
         self._neighbours = neighbours
+        self._beyond: list[tuple[int, int]] = []  # ids that lie beside a file, and the day (its start) of their own
         self._passed = 0.0
         self._total = 0.0
 
@@ -90,6 +91,7 @@ class Fetching:
                         self.done.missing += (share.end - share.start) // MINUTE
                 self._passed += share.seconds
                 self._progress(self._passed, self._total)
+            await self._beside_files(tape)
         return self.done
 
     def _count(self, source: str, rows: int) -> None:
@@ -168,13 +170,13 @@ class Fetching:
                 await self._archive_trades(tape, share)
                 return
             except (Later, Unavailable, BadFile, Wrong) as trouble:
-                if not self._in_window(share):
+                if not self._in_window(share.start):
                     raise Later(str(trouble)) from trouble
         await self._rest_trades(tape, share)
 
-    def _in_window(self, share: Share) -> bool:
+    def _in_window(self, start: int) -> bool:
         window = self._venue.limits.recent_trades_window
-        return window is None or share.start >= self._now - window
+        return window is None or start >= self._now - window
 
     async def _archive_trades(self, tape: Tape, share: Share) -> None:
         day = share.start - share.start % DAY
@@ -183,13 +185,38 @@ class Fetching:
         if not inside:
             await self._whole(tape, share, (0, -1))
             return
-        rows = rows[inside[0] : inside[-1] + 1]
+        low, high = inside[0], inside[-1] + 1
+        if self._neighbours and self._sources.strict(tape):
+            low, high = low - 1, high + 1
+            self._beyond += [(rows[0].seq - 1, day - DAY)] * (low < 0)
+            self._beyond += [(rows[-1].seq + 1, day + DAY)] * (high > len(rows))
+        rows = rows[max(low, 0) : high]
         vouched = runs(rows) if self._sources.strict(tape) else [(rows[0].seq, rows[-1].seq)]
         for ids in vouched:
             await self._keep(tape, rows, ids, Evidence.ARCHIVE)
         await self._close(tape, rows[0], rows[-1])
         if len(vouched) == 1:
             await self._whole(tape, share, vouched[0])
+
+    async def _beside_files(self, tape: Tape) -> None:
+        """Fetch the trade before and the one after files, where no other file brought it."""
+        beyond, self._beyond = self._beyond, []
+        for seq, day in beyond:
+            if not without((seq, seq), self._store.spans(tape.id, seq, seq)):
+                continue
+            try:
+                rows, evidence = await self._one(tape, seq, day)
+                if rows:
+                    await self._keep(tape, rows, (seq, seq), evidence)
+            except (Refused, BadFile, Later, Wrong) as trouble:
+                self.done.troubles.append(f"{tape.instrument} {tape.kind}: {trouble}")
+
+    async def _one(self, tape: Tape, seq: int, day: int) -> tuple[list[Trade], Evidence]:
+        """Ask for one trade: REST where it still has that day, else the file."""
+        if self._in_window(day):
+            return (await self._surely(partial(self._page, self._ask(tape, seq, seq)))).trades, Evidence.REST
+        rows = await self._sources.day_of_trades(tape, day)
+        return [row for row in rows if row.seq == seq], Evidence.ARCHIVE
 
     async def _whole(self, tape: Tape, share: Share, ids: Range) -> None:
         """Remember that these are all the ids of a time: rows alone do not tell that none lies before or after."""
