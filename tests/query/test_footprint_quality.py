@@ -83,3 +83,9 @@ def test_a_quiet_proven_minute_is_complete_though_thin():
     book.trades([FIRST, trade(1, 0), trade(2, 3 * MINUTE)])
     found = quality(book, MINUTE)
     assert (found.score, found.completeness, found.reasons[0]) == (3, 1.0, "0 trades")
+
+
+def test_a_bar_that_has_not_begun_is_not_said_to_be_complete():
+    book = Book()
+    book.trades([FIRST, *busy(2)])
+    assert quality(book, at=HOUR).completeness is None

@@ -188,7 +188,7 @@ def bar_of(
         proof=shown,
         hole=bool(missing),
         volume=volume,
-        official=None if forming else official,
+        official=official if closed == end else None,
         age=minutes.closed_until - end,  # by the newest minute known of the instrument, not by a clock
     )
     return BarFootprint(
