@@ -1,13 +1,16 @@
 """What a running gapless derives, in figures: how many bars and signals, how soon after the close, and how exact."""
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gapless.derive.bars import ClosedBar
 from gapless.derive.candles import bar_of_minutes, with_missing
 from gapless.derive.settle import Settled
-from gapless.model import MS, SECOND, VALUES, Candle, Timeframe
+from gapless.model import MINUTE_1, MS, SECOND, SIDE_NAMES, VALUES, Candle, Timeframe, iso
 from gapless.ports import TapeReader
 from gapless.query.hot import Hot
 
@@ -23,6 +26,28 @@ def _said(bar: Candle) -> tuple[object, ...]:
     return tuple(getattr(bar, name) for name in _SAID)
 
 
+class _Minute(Struct):
+    """What closed, was revised and was derived while a minute was the newest to close."""
+
+    start: int
+    closed: int = 0
+    revised: int = 0
+    derived: int = 0
+
+    def count(self, bar: ClosedBar) -> None:
+        """Count a bar."""
+        if bar.timeframe != MINUTE_1:
+            self.derived += 1
+        elif bar.late:
+            self.revised += 1
+        else:
+            self.closed += 1
+
+    def fields(self) -> dict[str, int]:
+        """Give what is told of it."""
+        return {"closed": self.closed, "revised": self.revised, "bars_derived": self.derived}
+
+
 class DerivedFigures:
     """Counts what commits derived. Latency runs from the receipt of the first thing that a commit brought until the
     signal is published."""
@@ -32,6 +57,7 @@ class DerivedFigures:
         self.accuracy: float | None = None
         self._hot = hot
         self._latencies: deque[float] = deque(maxlen=_KEPT)
+        self._minute = _Minute(0)
         self._bars = Counter("gapless_bars_emitted", "Bars closed or revised, of every timeframe.", registry=registry)
         self._signals = Counter("gapless_signals", "Judgements of signals.", ["state"], registry=registry)
         self._latency = Histogram(
@@ -57,6 +83,22 @@ class DerivedFigures:
             if judged.state == "found" and settled.began:
                 self._latencies.append((mono - settled.began) / MS)
                 self._latency.observe((mono - settled.began) / SECOND)
+
+    def lines(self, settled: Settled) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Give what the log says of a commit as (event, subject, fields): signals, and each minute once it is over."""
+        for bar in settled.bars:
+            if bar.timeframe == MINUTE_1 and bar.candle.start > self._minute.start:
+                if self._minute.start:
+                    yield "candles_closed", iso(self._minute.start), self._minute.fields()
+                self._minute = _Minute(bar.candle.start)
+            self._minute.count(bar)
+        for judged in settled.judged:
+            signal, frame = judged.signal, Timeframe(judged.minutes)
+            yield (
+                f"signal_{judged.state}", f"{judged.instrument} {frame} {signal.kind}",
+                {"start": iso(judged.start), "side": SIDE_NAMES[signal.side] if signal.side else None,
+                 "price": signal.price, "score": signal.score, "proof": judged.proof.text},
+            )  # fmt: skip
 
     def latency_ms(self) -> dict[str, float | None]:
         """Give the median and the 99th percentile of the newest latencies, ms."""

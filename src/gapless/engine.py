@@ -254,6 +254,8 @@ class Engine:
     def _written(self, settled: Settled) -> None:
         self.hot.take(settled)
         self.status.settled(settled)
+        for name, subject, fields in self.status.derived.lines(settled):
+            self.log.event(name, subject, self.clock.wall(), **fields)
         self._telling = asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self) -> None:

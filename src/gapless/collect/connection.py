@@ -330,6 +330,7 @@ class Connection:
                 reason = session.subscriptions[stream.name].reason
                 leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=reason)
+            self._hooks.note("subscribed", self.name, confirmed=self.confirmed, of=len(self.streams))
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
         if self._broke_at and grouped.runs:
