@@ -248,3 +248,14 @@ def test_the_store_knows_when_a_bar_closed_also_where_midnight_cuts_it(places):
         )
         assert (found.start, found.end) == (row.start, Timeframe(row.minutes).end_of(row.start))
     assert len(book.store.signals(0, 2**62, number=2**62, limit=99)) == len(rows)
+
+
+def test_the_id_of_a_signal_that_grew_too_old_is_never_given_to_another():
+    store = Book().store
+    filled(store, ROWS, [replace(ROWS[0], start=T0 - DAY)])  # of an old bar, judged last
+    newest = max(one.id for one in store.signals(0, T0 + DAY, number=9, limit=99))
+    assert store.older("signals", T0) == 0
+    while store.commit(lambda tx: tx.drop_signals(T0, 5)):
+        pass
+    filled(store, [judged(20)])
+    assert max(one.id for one in store.signals(0, T0 + DAY, number=9, limit=99)) > newest

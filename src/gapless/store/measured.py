@@ -44,9 +44,10 @@ class Measured(Timed):
         return count, int(size)
 
     def older(self, kind: RowKind, before: int) -> int:
-        """Count the events, signals or entries of the log from before a time; of the log all but the newest commit."""
+        """Count the events, signals or entries of the log from before a time; of the last two all but the newest one."""
         table, column = _TABLES[kind]
-        among = "AND number < (SELECT max(number) FROM log)" if kind == "log" else ""
+        key = {"log": "number", "signals": "id"}.get(kind)
+        among = f"AND {key} < (SELECT max({key}) FROM {table})" if key else ""  # noqa: S608
         return int(self.one(f"SELECT count(*) FROM {table} WHERE {column} < ? {among}", (before,))[0])  # noqa: S608
 
     def hourly(self, kind: RowKind) -> int:

@@ -77,9 +77,13 @@ class Retained(Measured):
         )
 
     def drop_signals(self, before: int, most: int) -> int:
-        """Delete the oldest signals of bars that began before a time, at most about so many."""
+        """Delete the oldest signals of bars that began before a time, at most about so many, never the newest id.
+
+        An id would be given again after it, and who knows the former would take the new one for it.
+        """
         return self._gone(
-            "DELETE FROM signal WHERE id IN (SELECT id FROM signal WHERE start < ? ORDER BY start LIMIT ?)",
+            "DELETE FROM signal WHERE id IN (SELECT id FROM signal WHERE start < ? "
+            "AND id < (SELECT max(id) FROM signal) ORDER BY start LIMIT ?)",
             (before, most),
         )
 
