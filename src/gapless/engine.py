@@ -28,7 +28,7 @@ from gapless.errors import BadInput, GaplessError, UnknownName
 from gapless.faces import Faces
 from gapless.jobs import jobs_of
 from gapless.log import Log
-from gapless.model import SECOND, Candle, Environment, Trade
+from gapless.model import SECOND, Candle, Environment, Instrument, Trade
 from gapless.net.clock import SystemClock
 from gapless.net.process import Programs
 from gapless.net.rest import AiohttpRest
@@ -320,8 +320,8 @@ class Engine:
         finally:
             self._listeners.remove(hear)
 
-    def tail(self, instrument: str) -> Candle | None:
-        """Give the forming minute from memory, where all its trades passed through there."""
+    def tail(self, instrument: Instrument) -> Candle | None:
+        """Give the forming minute from memory, where all its trades passed through there, in today's digits."""
         return self.status.tail(instrument)
 
     async def rotate(self, connection: str | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Faces:
     """Answers what HTTP and the stream ask; the reader and the market are read-only."""
 
     def __init__(self, engine: "Engine", answers: TapeReader, reader: TapeReader) -> None:
-        self.market = Market(answers, tail=engine.tail)
+        self.market = Market(answers, tail=lambda name: engine.tail(answers.instrument(name)))
         self.reader = reader
         self.registry = engine.status.registry
         self._engine = engine

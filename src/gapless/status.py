@@ -13,7 +13,7 @@ from gapless.budget.learn import learned
 from gapless.derive.judge import candle_of
 from gapless.derive.settle import Settled
 from gapless.derived import DerivedFigures
-from gapless.model import SECOND, Candle, Origin, Proof, State
+from gapless.model import SECOND, Candle, Instrument, Origin, Proof, State
 from gapless.model.times import iso
 
 if TYPE_CHECKING:
@@ -63,12 +63,17 @@ class Status:
         self._repairs.inc(lost)
         self.derived.settled(settled, self._engine.clock.monotonic())
 
-    def tail(self, instrument: str) -> Candle | None:
-        """Give the forming minute from memory."""
+    def tail(self, instrument: Instrument) -> Candle | None:
+        """Give the forming minute from memory, where it is in the digits that an instrument has."""
         for collector in self._engine.collectors:
-            line = collector.pipeline.lines.get(instrument)
+            line = collector.pipeline.lines.get(instrument.id)
             forming = line.minutes.forming(line.forming) if line else None
-            if forming:
+            if (
+                line
+                and forming
+                and line.instrument.price_digits == instrument.price_digits
+                and (line.instrument.size_digits == instrument.size_digits)
+            ):
                 return replace(candle_of(forming.snapshot(), Origin.TAPE, Proof.PARTIAL), state=State.OPEN)
         return None
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from gapless.derive.aged import aged, as_judged, came_back, keep, lowered
 from gapless.derive.bars import ClosedBar
 from gapless.derive.deriver import Change, Deriver, leave_to_collector
+from gapless.derive.grown import in_digits_held
 from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, revised
 from gapless.derive.judge import judge as judge_minute
 from gapless.derive.minutes import fold_minute
@@ -85,6 +86,7 @@ def settle(tx: Transaction, commit: Commit, deriver: Deriver | None = None, *, j
     A collector gives its `deriver`, which makes bars of every timeframe and judges them, or without `judge` leaves
     that to a later commit. Without one, what is to be judged is left to whoever collects.
     """
+    commit = in_digits_held(tx, commit)
     result = Settled(began=commit.began)
     before = tx.log_span()[1]
     _write_rows(tx, commit, result)

@@ -44,7 +44,7 @@ class Measured(Timed):
         return count, int(size)
 
     def older(self, kind: RowKind, before: int) -> int:
-        """Count the events, signals or entries of the log from before a time; of the last two all but the newest one."""
+        """Count the events, signals or entries of the log from before a time; of these two all but the newest."""
         table, column = _TABLES[kind]
         key = {"log": "number", "signals": "id"}.get(kind)
         among = f"AND {key} < (SELECT max({key}) FROM {table})" if key else ""  # noqa: S608
