@@ -278,15 +278,19 @@ def _say(planned: BackfillPlan) -> None:
         what = "minutes" if work.kind == "bars" else "minutes of trades"
         print(
             f"{work.instrument}: {work.missing:,} of {work.minutes:,} {what} missing, "
-            f"{work.requests} requests, weight {work.weight}"
+            f"{_requests(work.requests)}, weight {work.weight}"
         )
         for source, start, end, price in _parts(work):
             print(f"  {iso(start)} to {iso(end)} {source}: {price}")
     unsure = "" if planned.exact else ", more or less by the trades there are"
     print(
-        f"in all {planned.requests} requests, weight {planned.weight} of {planned.weight_per_minute} a minute "
+        f"in all {_requests(planned.requests)}, weight {planned.weight} of {planned.weight_per_minute} a minute "
         f"that a backfill may spend, about {planned.seconds:,.0f} s{unsure}"
     )
+
+
+def _requests(count: int) -> str:
+    return f"{count:,} request{'' if count == 1 else 's'}"
 
 
 def _parts(work: Work) -> Iterator[tuple[str, int, int, str]]:
@@ -300,11 +304,11 @@ def _parts(work: Work) -> Iterator[tuple[str, int, int, str]]:
         elif source == "archive":
             yield "from the archive", start, end, f"{len(group):,} files, weight 0, their size is not known before"
         elif all(share.exact for share in group):
-            yield "by REST", start, end, f"{requests:,} requests of weight {weight:,}"
+            yield "by REST", start, end, f"{_requests(requests)} of weight {weight:,}"
         else:
             # Nothing held tells of other times: one page and the question for the first trade are the least.
             likely = "likely" if requests > 2 * len(group) else "at least"
-            price = f"{likely} {requests:,} requests of weight {weight:,}; how many trades there are only asking tells"
+            price = f"{likely} {_requests(requests)} of weight {weight:,}; how many trades there are only asking tells"
             yield "by REST", start, end, price
 
 

@@ -247,6 +247,8 @@ def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
 def _allowed(text: str) -> str:
     if "unknown field" in text:  # known keys are checked before; only of tables in a list not
         return f"; allowed are {', '.join(WebhookSettings.__struct_fields__)}"
+    if "Expected `array`" in text:
+        return '; allowed is a list, as in ["..."]'
     return f"; allowed are {', '.join(get_args(Environment))}" if "enum" in text else ""
 
 

@@ -38,8 +38,10 @@ def read_items(file: str) -> list[Item]:
     """Read candles, a line each: id,timeframe,start, or a JSON object of these; `-` is standard input."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"--batch: {file} cannot be read: {error}") from error
+    except OSError as error:
+        raise BadInput(f"--batch: {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"--batch: {file} is no text in UTF-8") from error
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if lines and lines[0][1].replace(" ", "") == "id,timeframe,start":
         del lines[0]

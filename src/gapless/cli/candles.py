@@ -91,10 +91,13 @@ def candles(
     for since, till in answer.missing:
         if not any(since <= start < till for start in holes):
             print(f"gapless: {iso(since)} to {iso(till)} lies outside what the store holds", file=sys.stderr)
+    if not answer.rows and not answer.missing:
+        more = "" if live else "; --live adds the forming one"
+        print(f"gapless: no closed {timeframe} bar of {instrument} is held there{more}", file=sys.stderr)
     if answer.warm_up and answer.warm_up.held < answer.warm_up.needed:
         print(
             f"gapless: of {answer.warm_up.needed} bars before the first one that the indicators need "
             f"{answer.warm_up.held} are held; gapless backfill --for fetches them",
             file=sys.stderr,
         )
-    return 1 if any(row.proof is Proof.MISSING for row in answer.rows) else 0
+    return 1 if holes or (fetch and answer.missing) else 0

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gapless.cli.options import AsJson
-from gapless.cli.service import HERE, Url, ask
+from gapless.cli.service import Url, ask
 
 _PATIENCE = 600.0
 Ids = Annotated[list[str], typer.Argument(help="Instruments such as binance:BTCUSDT.", metavar="ID ...")]
@@ -15,7 +15,7 @@ def rotate(
     connection: Annotated[
         str | None, typer.Argument(help="A connection as `gapless status` names it; all of them when absent.")
     ] = None,
-    url: Url = HERE,
+    url: Url = None,
     json: AsJson = False,
 ) -> int:
     """Replace connections to venues: each successor overlaps the old connection by id before that is closed."""
@@ -28,17 +28,17 @@ def rotate(
     return 1 if answer["failed"] else 0
 
 
-def add(ids: Ids, url: Url = HERE, json: AsJson = False) -> int:
+def add(ids: Ids, url: Url = None, json: AsJson = False) -> int:
     """Collect further instruments in a running gapless."""
     return _change(url, {"add": ids}, json=json)
 
 
-def remove(ids: Ids, url: Url = HERE, json: AsJson = False) -> int:
+def remove(ids: Ids, url: Url = None, json: AsJson = False) -> int:
     """End the collection of instruments in a running gapless; what is held stays."""
     return _change(url, {"remove": ids}, json=json)
 
 
-def _change(url: str, body: dict[str, Any], *, json: bool) -> int:
+def _change(url: str | None, body: dict[str, Any], *, json: bool) -> int:
     answer = ask(url, "/api/v1/collect", body, seconds=_PATIENCE)
     if json:
         return _printed(answer, failed=bool(answer["refused"]))

@@ -14,7 +14,11 @@ def fetched(asked: bool, text: str, timeframe: Any, **question: Any) -> dict[str
 
     from gapless.backfilling import fetch_missing
 
-    told = asyncio.run(fetch_missing(text, timeframe, **question))
+    try:
+        told = asyncio.run(fetch_missing(text, timeframe, **question))
+    except KeyboardInterrupt:
+        print("stopped; what came is kept, and the same command goes on from there", file=sys.stderr)
+        raise
     if told.reason:
         print(f"gapless: {told.reason}", file=sys.stderr)
     return {"fetch": asdict(told)}

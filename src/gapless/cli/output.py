@@ -66,8 +66,13 @@ class _target:  # noqa: N801
 def _table(columns: Sequence[str], rows: Iterable[dict[str, Any]], out: TextIO) -> None:
     cells = [[_shown(row[column]) for column in columns] for row in rows]
     widths = [max([len(column), *(len(row[i]) for row in cells)]) for i, column in enumerate(columns)]
+    words = [any(" " in row[i] for row in cells) for i in range(len(columns))]
     for line in [list(columns), *cells]:
-        out.write("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
+        placed = (
+            cell.ljust(width) if wordy else cell.rjust(width)
+            for cell, width, wordy in zip(line, widths, words, strict=True)
+        )  # fmt: skip
+        out.write("  ".join(placed).rstrip() + "\n")
 
 
 def _shown(value: Any) -> str:

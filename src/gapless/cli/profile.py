@@ -1,5 +1,6 @@
 """`gapless profile`: volume profiles by session."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -60,7 +61,11 @@ def profile(
             text += f"\n  {_nodes(bar.footprint.low_nodes, found.price_digits, 'low volume')}"
             text += f"\n  POC {_WORDS[untouched]}"
         shown.append(text)
-    print("\n\n".join(shown) or f"no session of {found.id} is held there")
+    if shown:
+        print("\n\n".join(shown))
+    else:
+        more = "" if live else "; --live adds the open one"
+        print(f"gapless: no closed {session} session of {found.id} is held there{more}", file=sys.stderr)
     return 1 if missing or not bars else 0
 
 

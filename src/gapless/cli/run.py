@@ -20,7 +20,7 @@ def run(
     ] = "",
     record: Annotated[Path | None, typer.Option("--record", help="Keep every received frame in this folder.")] = None,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Write a commented gapless.toml and end.")
+        bool, typer.Option("--print-config", help="Print a commented gapless.toml and end.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No log.")] = False,
 ) -> int:

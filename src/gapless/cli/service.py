@@ -1,14 +1,14 @@
 """How commands talk to a running gapless."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-Url = Annotated[str, typer.Option("--url", help="The address of a running `gapless run`.")]
-HERE = "http://127.0.0.1:8787"
+Url = Annotated[str | None, typer.Option("--url", help="The running `gapless run`. Default: by serve.listen.")]
 
 
-def ask(url: str, path: str, body: dict[str, Any] | None = None, *, seconds: float = 10) -> dict[str, Any]:
+def ask(url: str | None, path: str, body: dict[str, Any] | None = None, *, seconds: float = 10) -> dict[str, Any]:
     """Ask a running gapless, or tell it to do something where there is a body; waits so many seconds at most."""
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
@@ -18,10 +18,12 @@ def ask(url: str, path: str, body: dict[str, Any] | None = None, *, seconds: flo
     from gapless.config import load
     from gapless.errors import BadInput, CouldNot
 
+    settings = load().serve
+    url = url or address_of(settings.listen)
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"--url: {url!r} is no address; allowed is http://HOST:PORT")
     headers = {"Content-Type": "application/json"}
-    if token := load().serve.token:
+    if token := settings.token:
         headers["Authorization"] = f"Bearer {token}"
     request = Request(url.rstrip("/") + path, msgspec.json.encode(body) if body is not None else None, headers)  # noqa: S310
     try:
@@ -35,3 +37,13 @@ def ask(url: str, path: str, body: dict[str, Any] | None = None, *, seconds: flo
         raise BadInput(said.get("error", f"{url} answered HTTP {error.code}")) from error
     except (URLError, TimeoutError, ConnectionError) as error:
         raise CouldNot(f"no gapless answers at {url}; start one with `gapless run`, or name it with --url") from error
+
+
+def address_of(listen: Sequence[str]) -> str:
+    """Give the address of the `gapless run` that has our settings: the first that it listens on."""
+    from gapless.errors import CouldNot
+
+    if not listen:
+        raise CouldNot("serve.listen is empty, so `gapless run` serves nothing; name another one with --url")
+    host, _, port = listen[0].rpartition(":")
+    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104

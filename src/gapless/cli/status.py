@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from gapless.cli.options import AsJson, InEnvironment, Store, environment
-from gapless.cli.service import HERE, Url, ask
+from gapless.cli.service import Url, ask
 
 
-def status(url: Url = HERE, store: Store = None, json: AsJson = False, env: InEnvironment = None) -> int:
+def status(url: Url = None, store: Store = None, json: AsJson = False, env: InEnvironment = None) -> int:
     """Print how a running gapless stands; without one, what the store holds."""
     import msgspec
 
@@ -29,7 +29,7 @@ def status(url: Url = HERE, store: Store = None, json: AsJson = False, env: InEn
 def book(
     instrument: Annotated[str, typer.Argument(help="An id whose book is kept (collect.books).")],
     depth: Annotated[int, typer.Option("--depth", min=1, max=1000, help="Levels a side.")] = 10,
-    url: Url = HERE,
+    url: Url = None,
     json: AsJson = False,
 ) -> int:
     """Print the full order book of a running gapless, best levels in the middle."""
@@ -65,15 +65,30 @@ def _of_store(store: str | None, env: str | None) -> dict[str, Any]:
     }
 
 
-def _say(key: str, value: Any, indent: str = "") -> None:
+def _say(key: str, value: Any) -> None:
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        print(f"{indent}{key}:")
+        print(f"{key}:")
         for item in value:
             if closes := item.pop("closes", None):
                 last = closes[-1]
                 item["last_close"] = f"{last['code']} {last['reason'] or 'without a reason'} after {last['lived_s']} s"
-            print(indent + "  " + "  ".join(f"{k} {v}" for k, v in item.items() if v not in (None, {}, [])))
+            print("  " + _parts({name: one for name, one in item.items() if one not in ({}, [])}))
     elif isinstance(value, dict):
-        print(f"{indent}{key}: " + "  ".join(f"{k} {v}" for k, v in value.items() if v is not None))
+        print(f"{key}: {_parts(value)}")
     else:
-        print(f"{indent}{key}: {value}")
+        print(f"{key}: {_shown(value)}")
+
+
+def _parts(values: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {_shown(value)}" for name, value in values.items() if value is not None)
+
+
+def _shown(value: Any) -> str:
+    """Write a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return f"({_parts(value)})"
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "none"
+    return "-" if value is None else str(value)

@@ -65,9 +65,10 @@ def _one_of(text: str, name: str, allowed: Sequence[str]) -> str:
         return text
     near = get_close_matches(text, allowed, 1)
     shown = [word for word in allowed if "." not in word]
+    member = next((word for word in allowed if "." in word), None)
     raise BadInput(
         f"{name}: {text!r} is not allowed; allowed are {', '.join(shown)}"
-        + (f" and its members such as {allowed[-1]}" if len(shown) < len(allowed) else "")
+        + (f" and its members such as {member}" if member else "")
         + (f"; did you mean {near[0]}?" if near else "")
     )
 
