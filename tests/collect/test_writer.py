@@ -184,3 +184,24 @@ def test_small_commits_wait_for_company_and_large_ones_do_not() -> None:
 
     run(play)
     assert office.desk.held() == list(range(1, 11))
+
+
+def test_reading_goes_on_while_the_store_cannot_be_asked_what_is_to_be_judged() -> None:
+    """Another process holds it, and a job of ours waits for it on the same connection."""
+    office = Office()
+    asked, go = threading.Event(), threading.Event()
+
+    def held() -> dict[str, tuple[int, int]]:
+        asked.set()
+        assert go.wait(10)
+        return {}
+
+    office.store.unjudged = held  # type: ignore[method-assign]
+
+    async def play() -> None:
+        writing = asyncio.create_task(office.writer.flush())
+        assert await asyncio.to_thread(asked.wait, 10)
+        go.set()  # the loop runs, or nobody would
+        await writing
+
+    run(play)

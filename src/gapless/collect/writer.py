@@ -9,10 +9,11 @@ from gapless.collect.pending import Pending
 from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled, judge, settle
 from gapless.errors import GaplessError, StoreBusy
-from gapless.model import MS
+from gapless.model import MS, SECOND
 from gapless.ports import Clock, TapeStore, Transaction
 
 _GROUP = 20 * MS  # a commit waits this long for company
+_OTHERS = SECOND  # how often it is looked whether another writer has left something to be judged
 _JUDGED = 40  # instruments that are judged at once
 _ROWS = 5_000  # and not longer once it has this many rows
 HIGH, LOW = 40_000, 20_000  # above HIGH reading pauses, below LOW it goes on
@@ -42,8 +43,8 @@ class Writer:
         self._note = note
         self._judging = True
         self._unjudged = True  # an earlier run may have left something
+        self._looked = 0
         self._began = 0
-        self._version = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._paused = False
         self.failed = False
@@ -66,7 +67,8 @@ class Writer:
         """Commit for ever."""
         while True:
             await self.flush()
-            if self.backlog < _ROWS and not (self._judging and self._deriver.closed_just_now):
+            urgent = self._judging and self._unjudged and self._deriver.closed_just_now
+            if self.backlog < _ROWS and not urgent:
                 await self._clock.sleep(_GROUP)
 
     async def flush(self) -> None:
@@ -93,14 +95,15 @@ class Writer:
 
     async def _judge(self) -> None:
         """Judge some of what waits for it, in a commit of its own: rows and bars are not held up by it for long."""
-        if (version := self._store.version()) != self._version:  # another writer may have left something
-            self._version, self._unjudged = version, True
-        if not self._judging or not self._unjudged:
+        mono = self._clock.monotonic()
+        if not self._judging or not (self._unjudged or mono - self._looked >= _OTHERS):
             return
-        self._unjudged = bool(self._store.unjudged())
-        if not self._unjudged:
+        self._unjudged, self._looked = False, mono
+        # The store may be held by another process while a job waits for it: the loop must not wait, too.
+        if not await asyncio.get_running_loop().run_in_executor(self._pool, self._store.unjudged):
             self._began = 0
             return
+        self._unjudged = True
         known_at = self._clock.wall()
         work = partial(judge, deriver=self._deriver, known_at=known_at, began=self._began, most=_JUDGED)
         try:
@@ -108,7 +111,7 @@ class Writer:
         except GaplessError:
             raise
         except Exception as error:  # a rule that fails costs signals and no data; the store knows what is not judged
-            self._judging = self._unjudged = False
+            self._judging = False
             self._note("judging_failed", "signals", error=f"{type(error).__name__}: {error}")
             return
         self._written(settled)
