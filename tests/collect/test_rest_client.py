@@ -165,6 +165,19 @@ def test_a_ban_is_remembered_by_a_process_that_starts_anew(tmp_path: Path) -> No
     assert notes == [("blocked", {"host": HOST, "reason": "banned (HTTP 418)", "seconds": 120.2})]
 
 
+def test_a_ban_is_told_when_it_is_met_though_nobody_waits_for_its_end() -> None:
+    clock = ManualClock()
+    notes: Notes = []
+    rest, _ = client(clock, script(reply(b"", 418)), notes=notes)
+
+    async def once() -> None:
+        with pytest.raises(Banned):
+            await rest.get(TIME, patient=False)
+
+    asyncio.run(once())
+    assert [(name, fields["reason"]) for name, fields in notes] == [("blocked", "banned (HTTP 418)")]
+
+
 @pytest.mark.parametrize("jump", [-DAY, -MINUTE, MINUTE, DAY])
 def test_a_jump_of_the_wall_clock_neither_ends_a_ban_nor_prolongs_it(jump: int) -> None:
     clock = ManualClock()

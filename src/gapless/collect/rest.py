@@ -176,6 +176,7 @@ class RestClient:
             self.spent.banned += 1
             wait = trouble.wait if trouble.wait > 0 else _LEAST_BAN
             self._change(sending.host, lambda state: circuit.banned(state, now, wait))
+            self._tell(sending.host)
         elif isinstance(trouble, Throttled):
             self.spent.throttled += 1
             self._throttled(sending, trouble.wait, used, _date(reply.headers))
