@@ -183,6 +183,7 @@ class Status:
             "connections": self.connections(),
             "rates": {"messages": round(messages / uptime, 1), "candles": round(self.candles / uptime, 4)},
             **self.derived.report(),
+            "judging_failed": engine.writer.judging_failed,
             "gaps": {
                 "open": sum(len(c.holes()) for c in engine.collectors),
                 "repaired": self.repaired,

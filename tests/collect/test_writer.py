@@ -205,3 +205,26 @@ def test_reading_goes_on_while_the_store_cannot_be_asked_what_is_to_be_judged() 
         await writing
 
     run(play)
+
+
+def test_a_rule_that_fails_is_told_costs_no_rows_and_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    office, market, tried = Office(), TinyMarket(), []
+
+    def fails(*_: object, **__: object) -> Settled:
+        tried.append(1)
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("gapless.collect.writer.judge", fails)
+    office.store.unjudged = lambda: {"binance:TESTUSDT": (0, 0)}  # type: ignore[method-assign]
+    office.store.go.set()
+
+    async def play() -> None:
+        for first in (1, 4, 7):
+            office.desk.hear(*market.aggs(first, first + 2))
+            await office.writer.flush()
+        office.writer.close()
+
+    run(play)
+    assert office.writer.judging_failed == "ZeroDivisionError: division by zero"
+    assert tried == [1]
+    assert office.desk.held() == list(range(1, 10))

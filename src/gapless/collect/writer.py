@@ -20,7 +20,10 @@ HIGH, LOW = 40_000, 20_000  # above HIGH reading pauses, below LOW it goes on
 
 
 class Writer:
-    """The one writer of a store. `take` gives what is pending as commits; `written` hears of each."""
+    """The one writer of a store. `take` gives what is pending as commits; `written` hears of each.
+
+    `judging_failed` says what went wrong once a rule has failed: then nothing is judged until the next start.
+    """
 
     def __init__(
         self,
@@ -41,13 +44,13 @@ class Writer:
         self._pressure = pressure
         self._deriver = deriver or Deriver()
         self._note = note
-        self._judging = True
         self._unjudged = True  # an earlier run may have left something
         self._looked = 0
         self._began = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._paused = False
         self.failed = False
+        self.judging_failed: str | None = None
         self.held_up = 0
         self.commits = 0
         self.rows = 0
@@ -67,7 +70,7 @@ class Writer:
         """Commit for ever."""
         while True:
             await self.flush()
-            urgent = self._judging and self._unjudged and self._deriver.closed_just_now
+            urgent = not self.judging_failed and self._unjudged and self._deriver.closed_just_now
             if self.backlog < _ROWS and not urgent:
                 await self._clock.sleep(_GROUP)
 
@@ -96,7 +99,7 @@ class Writer:
     async def _judge(self) -> None:
         """Judge some of what waits for it, in a commit of its own: rows and bars are not held up by it for long."""
         mono = self._clock.monotonic()
-        if not self._judging or not (self._unjudged or mono - self._looked >= _OTHERS):
+        if self.judging_failed or not (self._unjudged or mono - self._looked >= _OTHERS):
             return
         self._unjudged, self._looked = False, mono
         # The store may be held by another process while a job waits for it: the loop must not wait, too.
@@ -111,8 +114,8 @@ class Writer:
         except GaplessError:
             raise
         except Exception as error:  # a rule that fails costs signals and no data; the store knows what is not judged
-            self._judging = False
-            self._note("judging_failed", "signals", error=f"{type(error).__name__}: {error}")
+            self.judging_failed = f"{type(error).__name__}: {error}"
+            self._note("judging_failed", "signals", error=self.judging_failed)
             return
         self._written(settled)
 
