@@ -5,10 +5,10 @@ from functools import partial
 
 from msgspec.structs import replace
 from tapes import ID, T0, instrument
-from test_signalling import ALL, REVERSALS, Market, hammer, made_bar
+from test_signalling import ALL, REVERSALS, Market, hammer, made_bar, trades
 
-from gapless.derive.settle import Commit, settle
-from gapless.model import DAY, MINUTE
+from gapless.derive.settle import Commit, Vouched, settle
+from gapless.model import DAY, MINUTE, Evidence
 
 LONG = 200
 
@@ -87,3 +87,19 @@ def test_an_instrument_that_is_collected_no_more_leaves_memory():
     for number in range(0, 1_000, 100):
         market.bars(*map(hammer, range(number, number + 100)))
     assert set(market.deriver._subjects) == {ID}
+
+
+def test_a_signal_whose_ladder_has_expired_stands_as_it_was_judged_while_its_bar_is_the_same():
+    market = Market(REVERSALS)
+    rows, tape = trades(0), market.book.tape
+    vouched = [Vouched(tape, rows[0].seq, rows[-1].seq, Evidence.REST)]
+    market.commit(trades=[(tape, rows)], vouched=vouched)
+    market.bars(hammer(0))
+    market.bars(hammer(1))
+    before = market.standing()[1, T0, "reversal"]
+    assert before[0].values["valid"] is not None
+    market.book.store.commit(lambda tx: tx.drop_ladders(tape.id, T0 // MINUTE, T0 // MINUTE))
+    market.bars(hammer(-1), how="beside")  # what is judged again reaches from here
+    market.bars(hammer(1, close=1_001), how="beside")  # to here, over the bar between
+    assert [(judged.start, judged.state) for judged in market.judge().judged] == [(T0 + MINUTE, "withdrawn")]
+    assert market.standing()[1, T0, "reversal"] == before

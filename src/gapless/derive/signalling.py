@@ -119,6 +119,7 @@ class Signalling:
         self._since = since
         self._known_at = known_at
         self._ladders: dict[int, Ladder] = {}
+        self._expired: set[int] = set()  # minutes whose ladders have gone
         self._windows: dict[tuple[Timeframe, int, int, tuple[Timeframe, int] | None], Window] = {}
 
     def judge(self, rules: Rules, bars: Sequence[ClosedBar], lowest: int, highest: int) -> Iterator[Judged]:
@@ -197,7 +198,7 @@ class Signalling:
         state = _next(signal, standing)
         if state is None:
             return
-        seen = [*bars, *coarse]
+        seen, bar_end = [*bars, *coarse], frame.end_of(bar.start)
         judged = Judged(
             instrument=instrument.id,
             minutes=frame.minutes,
@@ -209,7 +210,7 @@ class Signalling:
             signal=signal or standing.signal,  # type: ignore[union-attr]
             known_at=self._known_at,
         )
-        if standing and _same(judged, standing):
+        if standing and _same(judged, standing, aged=any(bar.start <= at < bar_end for at in self._expired)):
             return
         yield self._tx.put_signal(judged, late=not fresh)
 
@@ -240,7 +241,8 @@ class Signalling:
         start, end = bar.start, frame.end_of(bar.start)
         for fold_ in self._tx.folds(tape.id, start, end):
             if not fold_.ladder:
-                return None  # it has expired
+                self._expired.add(fold_.bar.start)
+                return None
             if fold_.bar.start not in self._ladders:
                 self._ladders[fold_.bar.start] = decode(fold_.ladder)
         minutes = self._subject.minutes(self._tx, start, end)
@@ -270,8 +272,12 @@ def _next(signal: Signal | None, standing: Judged | None) -> SignalState | None:
     return "found" if standing is None else "confirmed"
 
 
-def _same(judged: Judged, standing: Judged) -> bool:
-    """Say whether a judgement only repeats the one that stands: the same signal on the same data."""
+def _same(judged: Judged, standing: Judged, *, aged: bool) -> bool:
+    """Say whether a judgement only repeats the one that stands: the same signal on the same data.
+
+    What a ladder confirmed that has expired since (`aged`) stands as it was judged.
+    """
     if judged.state == "withdrawn" or standing.state == "withdrawn":
         return False
-    return (judged.signal, judged.revision, judged.proof) == (standing.signal, standing.revision, standing.proof)
+    same = (judged.revision, judged.proof) == (standing.revision, standing.proof)
+    return same and (aged or judged.signal == standing.signal)
