@@ -42,6 +42,8 @@ def folder() -> Path:
 
 def recorded(path: Path) -> Market:
     """Read a recorded month; a minute that it does not have is missing."""
+    if not path.is_file():
+        raise SystemExit(f"bench: there is no recorded data at {path}; GAPLESS_TEST_DATA names its folder")
     packed = path.read_bytes()
     text = gzip.decompress(packed) if path.suffix == ".gz" else zstandard.decompress(packed, max_output_size=2**27)
     rows = list(csv.DictReader(io.StringIO(text.decode())))

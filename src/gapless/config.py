@@ -31,6 +31,7 @@ class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     url: str = "sqlite:///gapless.db"
     durability: str = "normal"
     min_free: int = 1_000_000_000
+    commit_every_ms: int = 20
     keep_trades: str = "7d"
     keep_ladders: str = "30d"
     keep_events: str = "90d"
@@ -62,6 +63,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
 EXPLAINED = {
     "store.url": "sqlite:///FILE",
     "store.durability": "normal survives kill -9; full survives power loss too",
+    "store.commit_every_ms": "20 to 1000: how long trades wait for company; 250 halves CPU, minutes close as fast",
     "store.min_free": "bytes of disk below which trades stop being stored, as a named hole",
     "store.keep_trades": "how long trades stay that were collected live; 1h or more, empty for ever, here and below",
     "store.keep_ladders": "volume by price of each minute, which footprints are made of; never less than trades",
@@ -220,6 +222,8 @@ def _checked(tree: dict[str, Any]) -> Settings:
     check_deliver(settings.deliver)
     if settings.store.durability not in ("normal", "full"):
         raise BadInput(f"store.durability: {settings.store.durability!r} is not allowed; allowed are normal, full")
+    if not 20 <= (every := settings.store.commit_every_ms) <= 1_000:
+        raise BadInput(f"store.commit_every_ms: {every} is not allowed; allowed are 20 to 1000")
     return settings
 
 

@@ -28,7 +28,7 @@ from gapless.errors import BadInput, GaplessError, UnknownName
 from gapless.faces import Faces
 from gapless.jobs import jobs_of
 from gapless.log import Log
-from gapless.model import SECOND, Candle, Environment, Instrument, Trade
+from gapless.model import MS, SECOND, Candle, Environment, Instrument, Trade
 from gapless.net.clock import SystemClock
 from gapless.net.process import Programs
 from gapless.net.rest import AiohttpRest
@@ -152,7 +152,7 @@ class Engine:
         self.status = Status(self)
         self.writer = Writer(
             self.store, self.clock, [c.pending for c in self.collectors], self._take, self._written, self._pressure,
-            Deriver(self.settings.signals), self.note,
+            Deriver(self.settings.signals), self.note, every=self.settings.store.commit_every_ms * MS,
         )  # fmt: skip
         stack.callback(self.writer.close)
         for collector in self.collectors:

@@ -45,7 +45,7 @@ class Slow:
 class Office:
     """A writer over a slow store; `pressures` is what connections are told."""
 
-    def __init__(self, *others: Desk) -> None:
+    def __init__(self, *others: Desk, every: int = SECOND // 50) -> None:
         self.desk = Desk()
         self.desks = [self.desk, *others]
         self.store = Slow(self.desk)
@@ -59,6 +59,7 @@ class Office:
             lambda: [desk.take() for desk in self.desks if desk.pending],
             self.settled.append,
             self.pressures.append,
+            every=every,
         )
 
     async def in_thread(self) -> None:
@@ -228,3 +229,31 @@ def test_a_rule_that_fails_is_told_costs_no_rows_and_is_not_tried_again(monkeypa
     assert office.writer.judging_failed == "ZeroDivisionError: division by zero"
     assert tried == [1]
     assert office.desk.held() == list(range(1, 10))
+
+
+def test_trades_may_wait_for_company_and_what_closes_a_minute_does_not() -> None:
+    office, market = Office(every=SECOND // 4), TinyMarket(step=1)
+    office.store.go.set()
+
+    async def passes(steps: int) -> None:
+        for _ in range(steps):
+            await office.clock.pass_by(SECOND // 50)
+            await asyncio.sleep(0.001)
+
+    async def play() -> None:
+        writing = asyncio.create_task(office.writer.run())
+        await settled()
+        office.desk.hear(*market.aggs(1, 10))
+        await passes(4)
+        assert office.writer.commits == 0  # 80 ms: they wait
+        await passes(12)
+        assert office.writer.commits == 1
+        office.desk.hear(*market.aggs(11, 12))
+        office.desk.pending.due(office.desk.line.instrument.id, 0)
+        await passes(3)
+        assert office.writer.commits == 2
+        writing.cancel()
+        await asyncio.wait({writing})
+
+    run(play)
+    assert office.desk.held() == list(range(1, 13))

@@ -7,11 +7,13 @@ from gapless.model import Bar, Evidence, Gap, MinuteFold, Tape, Trade
 
 
 class Pending:
-    """Everything that waits for the next commit; `rows` counts trades and bars, `began` is when it began to wait."""
+    """Everything that waits for the next commit; `rows` counts trades and bars, `began` is when it began to wait,
+    `closing` says that something among it closes a minute."""
 
     def __init__(self) -> None:
         self.rows = 0
         self.began = 0
+        self.closing = False
         self._trades: dict[int, tuple[Tape, list[Trade]]] = {}
         self._bars: dict[str, list[Bar]] = {}
         self._vouched: dict[int, list[Vouched]] = {}
@@ -45,6 +47,7 @@ class Pending:
     def bars(self, instrument: str, bars: Sequence[Bar]) -> None:
         """Add the venue's closed bars."""
         self._bars.setdefault(instrument, []).extend(bars)
+        self.closing = True
         self.rows += len(bars)
 
     def vouch(self, tape: Tape, first: int, last: int, evidence: Evidence) -> None:
@@ -80,10 +83,12 @@ class Pending:
     def fold(self, tape: Tape, fold: MinuteFold) -> None:
         """Add a minute that was folded from all its trades."""
         self._folds[(tape.id, fold.bar.start)] = fold
+        self.closing = True
 
     def due(self, instrument: str, start: int) -> None:
         """Close a minute whose time is up."""
         self._due.append((instrument, start))
+        self.closing = True
 
     def event(self, kind: str, subject: str, at: int, **detail: object) -> None:
         """Keep an event."""

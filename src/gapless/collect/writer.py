@@ -35,6 +35,8 @@ class Writer:
         pressure: Callable[[bool], None],
         deriver: Deriver | None = None,
         note: Callable[..., None] = lambda name, subject, **fields: None,
+        *,
+        every: int = _GROUP,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -44,6 +46,7 @@ class Writer:
         self._pressure = pressure
         self._deriver = deriver or Deriver()
         self._note = note
+        self._every = every
         self._unjudged = True  # an earlier run may have left something
         self._looked = 0
         self._began = 0
@@ -72,7 +75,16 @@ class Writer:
             await self.flush()
             urgent = not self.judging_failed and self._unjudged and self._deriver.closed_just_now
             if self.backlog < _ROWS and not urgent:
-                await self._clock.sleep(_GROUP)
+                await self._company()
+
+    async def _company(self) -> None:
+        """Let rows wait for company as long as is set; what closes a minute makes them wait no longer than ever."""
+        until = self._clock.monotonic() + self._every
+        while True:
+            await self._clock.sleep(_GROUP)
+            closing = any(pending.closing for pending in self._pending)
+            if closing or self.backlog >= _ROWS or self._clock.monotonic() >= until:
+                return
 
     async def flush(self) -> None:
         """Commit what is pending now; after a commit that failed, nothing: the ledger knows what is not held."""
