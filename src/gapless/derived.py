@@ -112,14 +112,14 @@ class DerivedFigures:
 
         Marks do not count: who serves a minute may change without a revision.
         """
-        newest = self._hot.newest()
+        newest = list(self._hot.newest().items())
         sample = newest[:: len(newest) // _SAMPLE + 1]
         differing = []
-        for instrument, frame, bar in sample:
+        for (instrument, frame), bar in sample:
             end = frame.end_of(bar.start)
             folded = bar_of_minutes(with_missing(reader.candles(instrument, bar.start, end), bar.start, end), frame)
             # What was revised meanwhile is emitted anew.
-            if _said(folded) != _said(bar) and self._hot.newest_of(instrument, frame) is bar:
+            if _said(folded) != _said(bar) and self._hot.newest().get((instrument, frame)) is bar:
                 differing.append((instrument, frame, bar, folded))
         self.accuracy = 1 - len(differing) / len(sample) if sample else None
         return differing

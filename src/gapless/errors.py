@@ -95,3 +95,14 @@ class MalformedFrame(GaplessError):
 
 class Incomplete(GaplessError):
     """Data is missing and the caller asked not to go on without it."""
+
+
+def sentence_of(error: BaseException) -> str:
+    """Say what went wrong: our errors say it themselves; a fault of the code is named with the place where it lies."""
+    if isinstance(error, GaplessError):
+        return str(error)
+    place, at = "", error.__traceback__
+    while at is not None:
+        place = f" ({at.tb_frame.f_code.co_filename.rpartition('/')[2]}:{at.tb_lineno})"
+        at = at.tb_next
+    return f"{type(error).__name__}: {error}{place}"

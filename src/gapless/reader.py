@@ -99,8 +99,7 @@ class MarketReader:
             raise BadInput(f"on_gap: {on_gap!r} is not allowed; allowed are keep, raise, skip")
         frame = parse_timeframe(timeframe, grid)
         least = _proof(min_proof)
-        asked = _range(last, start, end) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
-        asked |= {"as_of": _at(as_of)}
+        asked = _range(last, start, end, as_of) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
         if indicators:
             texts = [indicators] if isinstance(indicators, str) else list(indicators)
             asked |= {"with": texts, "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
@@ -131,7 +130,7 @@ class MarketReader:
         self, id: str, *, start: Moment | None = None, end: Moment | None = None, as_of: Moment | None = None
     ) -> Rows[Trade]:
         """Give the trades of the primary tape with times in [start, end), by id."""
-        asked = _range(None, start, end) | {"as_of": _at(as_of)}
+        asked = _range(None, start, end, as_of)
         answer = self._source.ask("trades", {"id": id, "received": True, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Trade]), TRADES, answer, _spans(answer))
 
@@ -170,8 +169,7 @@ class MarketReader:
         as_of: Moment | None = None,
     ) -> Rows[Footprint]:
         """Give the footprints of many bars, rows of one height; a bar that fails carries its `error`."""
-        asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
-        asked |= {"as_of": _at(as_of)}
+        asked = _range(last, start, end, as_of) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
         answer = self._source.ask("footprint", {"id": id, "timeframe": timeframe, **asked})
         return _rows(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, _spans(answer))
 
@@ -209,8 +207,7 @@ class MarketReader:
         as_of: Moment | None = None,
     ) -> Rows[Profile]:
         """Give the volume profiles of sessions (1d, 1w, any timeframe), by default of the last closed one."""
-        asked = _range(last, start, end) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
-        asked |= {"as_of": _at(as_of)}
+        asked = _range(last, start, end, as_of) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
         if last is None and start is None:
             asked["last"] = None if end is not None else 1
         answer = self._source.ask("profile", {"id": id, "session": session, **asked})
@@ -239,8 +236,8 @@ class MarketReader:
         least = _proof(min_proof)
         words = {"id": id, "timeframe": timeframe, "kind": kind, "side": side, "state": state}
         asked: Parameters = {name: [value] if isinstance(value, str) else [*value] for name, value in words.items()}
-        asked |= {"min_score": min_score, "min_proof": None if least is None else least.text, "as_of": _at(as_of)}
-        answer = self._source.ask("signals", asked | _range(last, start, end))
+        asked |= {"min_score": min_score, "min_proof": None if least is None else least.text}
+        answer = self._source.ask("signals", asked | _range(last, start, end, as_of))
         return _rows(msgspec.convert(answer["rows"], list[Signal]), SIGNALS, answer, _spans(answer))
 
     def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
@@ -295,8 +292,8 @@ def _at(moment: Moment | None) -> int | None:
     return None if moment is None else ns_of(moment)
 
 
-def _range(last: int | None, start: Moment | None, end: Moment | None) -> Parameters:
-    """Read what range is meant; times as ns UTC."""
+def _range(last: int | None, start: Moment | None, end: Moment | None, as_of: Moment | None = None) -> Parameters:
+    """Read what range is meant, and as of when; times as ns UTC."""
     if last is not None and (start is not None or end is not None):
         raise BadInput("last goes alone; a range is start and end")
     if last is not None and last < 1:
@@ -304,7 +301,7 @@ def _range(last: int | None, start: Moment | None, end: Moment | None) -> Parame
     begin, until = _at(start), _at(end)
     if begin is not None and until is not None and until <= begin:
         raise BadInput("end must be later than start")
-    return {"last": last, "start": begin, "end": until}
+    return {"last": last, "start": begin, "end": until, "as_of": _at(as_of)}
 
 
 def _proof(least: str | Proof | None) -> Proof | None:

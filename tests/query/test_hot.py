@@ -168,4 +168,4 @@ def test_an_instrument_that_is_collected_no_more_leaves_memory():
     for number in range(100):
         writer.bar(number)
     assert writer.hot.candles(writer.book.store, other.id, T0 + 2 * MINUTE, T0 + 3 * MINUTE) is None
-    assert {name for name, _, _ in writer.hot.newest()} == {ID}
+    assert {name for name, _ in writer.hot.newest()} == {ID}

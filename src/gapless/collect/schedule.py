@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gapless.errors import GaplessError, StoreError
+from gapless.errors import StoreError, sentence_of
 from gapless.model import MINUTE, SECOND
 from gapless.model.times import iso
 from gapless.ports import Clock, JobRow
@@ -77,7 +77,7 @@ class Schedule:
             job.result = await job.work()
             job.failures = 0
         except Exception as error:  # whatever a job meets, the engine goes on
-            job.result = str(error) if isinstance(error, GaplessError) else f"{type(error).__name__}: {error}"
+            job.result = sentence_of(error)
             job.failures += 1
             self._note("job_failed", job.name, reason=job.result)
         finally:

@@ -8,7 +8,7 @@ from functools import partial
 from gapless.collect.pending import Pending
 from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled, judge, settle
-from gapless.errors import GaplessError, StoreBusy
+from gapless.errors import GaplessError, StoreBusy, sentence_of
 from gapless.model import MS, SECOND
 from gapless.ports import Clock, TapeStore, Transaction
 
@@ -126,7 +126,7 @@ class Writer:
         except GaplessError:
             raise
         except Exception as error:  # a rule that fails costs signals and no data; the store knows what is not judged
-            self.judging_failed = f"{type(error).__name__}: {error}"
+            self.judging_failed = sentence_of(error)
             self._note("judging_failed", "signals", error=self.judging_failed)
             return
         self._written(settled)

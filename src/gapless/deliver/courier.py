@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gapless.deliver.plan import LONGEST, Letter, Outcome, letter, pause
 from gapless.deliver.receivers import Receiver
-from gapless.errors import GaplessError, StoreBusy
+from gapless.errors import StoreBusy, sentence_of
 from gapless.model import MINUTE, SECOND
 from gapless.model.signal import SignalFilter
 from gapless.model.times import iso
@@ -93,7 +93,7 @@ class Courier:
                     begun = True
                 await self._go_on()
             except Exception as error:  # a fault of ours, or of the store, ends no delivery
-                self.last_error = str(error) if isinstance(error, GaplessError) else f"{type(error).__name__}: {error}"
+                self.last_error = sentence_of(error)
                 self._post.note("delivery_troubled", self.receiver.name, reason=self.last_error)
                 await self._post.clock.sleep(LONGEST)
 

@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from gapless.doctor.asking import Asking, Blocked
 from gapless.doctor.check import Check
-from gapless.doctor.listening import gone
-from gapless.errors import BadNumber, Banned, CouldNot
+from gapless.errors import BadNumber, Banned, CouldNot, sentence_of
 from gapless.model import MINUTE, Instrument, Tape
 from gapless.venues.spec import Hosts, Request, Venue
 
@@ -91,7 +90,7 @@ async def answered(asking: Asking, hosts: Hosts, kinds: list[Kind]) -> list[Chec
             except (Banned, Blocked):
                 raise
             except (CouldNot, BadNumber, msgspec.DecodeError, ValueError) as error:
-                trouble[kind.name] = gone(error)
+                trouble[kind.name] = sentence_of(error)
                 break
             after = asking.used()
             if before is None or after is None:

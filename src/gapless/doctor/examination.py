@@ -16,9 +16,9 @@ from gapless.config import Settings
 from gapless.doctor import answers, archived, choosing, clocks, collecting, ids, installation
 from gapless.doctor.asking import Asking, Blocked
 from gapless.doctor.check import Asked, Check, Report
-from gapless.doctor.listening import FAMILIES, Ear, Listening, gone
+from gapless.doctor.listening import FAMILIES, Ear, Listening
 from gapless.doctor.routes import routes
-from gapless.errors import Banned, CouldNot, GaplessError
+from gapless.errors import Banned, CouldNot, GaplessError, sentence_of
 from gapless.model import SECOND, Instrument
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
@@ -113,7 +113,7 @@ class _Visit:
             async with self._listening() as listening:
                 chosen = await choosing.choose(self._asked.instruments, listed, listening)
         except CouldNot as trouble:
-            self._found(Check("streams", "failed", gone(trouble)))
+            self._found(Check("streams", "failed", sentence_of(trouble)))
         if chosen is None:
             return
         self._report.instruments = [one.id for one in chosen.instruments]
@@ -126,7 +126,7 @@ class _Visit:
                 rate = clocks.pace(first, last)[0]
         except CouldNot as trouble:
             self._may_go_on(trouble)
-            self._found(Check("streams", "failed", gone(trouble)))
+            self._found(Check("streams", "failed", sentence_of(trouble)))
         await self._step("archive", archived.archive(self._asking, self._hosts, chosen.small, last.venue))
         if self._asked.minutes:
             await self._collected(chosen.instruments)
@@ -146,7 +146,7 @@ class _Visit:
             done = await work
         except (GaplessError, msgspec.DecodeError, TimeoutError, ValueError) as trouble:
             self._may_go_on(trouble)
-            done = Check(name, "failed", gone(trouble))
+            done = Check(name, "failed", sentence_of(trouble))
         self._found(*(done if isinstance(done, list) else [done]))
 
     async def _reach(self) -> list[Instrument]:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from gapless.errors import BadNumber, GaplessError
+from gapless.errors import BadNumber
 from gapless.model import MS, SECOND, Instrument, Tape, Ticker, Trade
 from gapless.ports import Clock, Socket, Sockets
 from gapless.venues.spec import Hosts, Stream, StreamKind, Venue
@@ -171,8 +171,3 @@ class Listening:
                 return False
             await self._clock.sleep(_LOOK)
         return True
-
-
-def gone(error: BaseException) -> str:
-    """Say in a sentence why something could not be done."""
-    return str(error) if isinstance(error, GaplessError) else f"{type(error).__name__}: {error}"

@@ -1,11 +1,11 @@
 """The newest minutes in memory: a window that follows each commit, and a reader that asks it before the store."""
 
 import threading
-from collections import deque
 from typing import Any, cast
 
 from msgspec import Struct
 
+from gapless.derive.bars import ClosedBar
 from gapless.derive.settle import Settled
 from gapless.model import MINUTE, Candle, MinuteFold, Tape, Timeframe
 from gapless.ports import TapeReader
@@ -25,6 +25,20 @@ class _Known(Struct):
     folds: dict[tuple[int, int], MinuteFold] = {}
 
 
+class _Emitted(Struct):
+    """The bars that a commit emitted, and the digits of its instruments then; looked up only where somebody asks."""
+
+    bars: list[ClosedBar]
+    digits: dict[str, tuple[int, int]]
+    found: dict[tuple[str, Timeframe, int], Candle] = {}
+
+    def bar(self, instrument: str, timeframe: Timeframe, start: int) -> Candle | None:
+        """Give one of them."""
+        if not self.found:
+            self.found = {(bar.instrument, bar.timeframe, bar.candle.start): bar.candle for bar in self.bars}
+        return self.found.get((instrument, timeframe, start))
+
+
 class Hot:
     """The newest minutes of each instrument that is collected, and the bars that were emitted last.
 
@@ -41,8 +55,8 @@ class Hot:
         self._number = 0
         self._known: dict[str, _Known] = {}
         self._by_tape: dict[int, _Known] = {}
-        self._emitted: deque[tuple[int, dict[tuple[str, int, int], tuple[Candle, tuple[int, int]]]]] = deque()
-        self._newest: dict[tuple[str, Timeframe], Candle] = {}
+        self._emitted: dict[int, _Emitted] = {}
+        self._alone = 0
         self._bars = 0
 
     @property
@@ -57,7 +71,7 @@ class Hot:
             if settled.number > self._number + 1:  # somebody else has committed in between
                 self._known.clear()
                 self._by_tape.clear()
-                self._newest.clear()
+                self._alone = settled.number
                 self.bytes = 0
             self._number = settled.number or self._number
             for change in settled.changes:
@@ -69,20 +83,11 @@ class Hot:
             for tape_and_start in settled.stale:
                 self._stale(*tape_and_start)
             if settled.bars:
-                bars = {
-                    (bar.instrument, bar.timeframe.minutes, bar.candle.start): (bar.candle, known.digits)
-                    for bar in settled.bars
-                    if (known := self._known.get(bar.instrument))
-                }
-                self._emitted.append((settled.number, bars))
-                self._bars += len(bars)
-            for bar in settled.bars:
-                key = (bar.instrument, bar.timeframe)
-                former = self._newest.get(key)
-                if former is None or bar.candle.start >= former.start:
-                    self._newest[key] = bar.candle
+                digits = {name: known.digits for name, known in self._known.items()}
+                self._emitted[settled.number] = _Emitted(settled.bars, digits)
+                self._bars += len(settled.bars)
             while self._bars > _MOST_BARS and len(self._emitted) > 1:
-                self._bars -= len(self._emitted.popleft()[1])
+                self._bars -= len(self._emitted.pop(next(iter(self._emitted))).bars)
 
     def _put(self, instrument: str, candle: Candle) -> None:
         known = self._known.get(instrument)
@@ -101,7 +106,6 @@ class Hot:
         del self._known[known.instrument]
         for tape in known.tapes:
             self._by_tape.pop(tape, None)
-        self._newest = {key: bar for key, bar in self._newest.items() if key[0] != known.instrument}
         self.bytes -= sum(len(fold.ladder) for fold in known.folds.values())
 
     def _fresh(self, instrument: str, candle: Candle) -> _Known:
@@ -139,19 +143,24 @@ class Hot:
         if timeframe.grid != "midnight":
             return None
         with self._lock:
-            bars = next((bars for known, bars in reversed(self._emitted) if known == number), {})
-            bar, digits = bars.get((tape.instrument, timeframe.minutes, start), (None, None))
-            return bar if digits == (tape.price_digits, tape.size_digits) else None
+            commit = self._emitted.get(number)
+            if commit is None or commit.digits.get(tape.instrument) != (tape.price_digits, tape.size_digits):
+                return None
+            return commit.bar(tape.instrument, timeframe, start)
 
-    def newest(self) -> list[tuple[str, Timeframe, Candle]]:
-        """List the newest bar of every instrument and timeframe as it was last emitted."""
+    def newest(self) -> dict[tuple[str, Timeframe], Candle]:
+        """Give the newest bar of every instrument and timeframe as it was last emitted, since we commit alone."""
+        newest: dict[tuple[str, Timeframe], Candle] = {}
         with self._lock:
-            return [(instrument, frame, bar) for (instrument, frame), bar in self._newest.items()]
-
-    def newest_of(self, instrument: str, timeframe: Timeframe) -> Candle | None:
-        """Give the newest bar of one timeframe as it was last emitted."""
-        with self._lock:
-            return self._newest.get((instrument, timeframe))
+            digits = {name: known.digits for name, known in self._known.items()}
+            commits = [commit for number, commit in self._emitted.items() if number >= self._alone]
+        for commit in commits:
+            for bar in commit.bars:
+                if bar.instrument in digits and commit.digits.get(bar.instrument) == digits[bar.instrument]:
+                    former = newest.get((bar.instrument, bar.timeframe))
+                    if former is None or bar.candle.start >= former.start:
+                        newest[bar.instrument, bar.timeframe] = bar.candle
+        return newest
 
     def candles(self, reader: TapeReader, instrument: str, start: int, end: int) -> list[Candle] | None:
         """List the closed minutes that begin in [start, end); None where the store must be asked."""
