@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+CLIENTS_READY := .venv-clients/.ready
 
 .PHONY: install demo test check format bench attack peers soak lock clean
 
@@ -14,11 +15,17 @@ $(READY): requirements/dev.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+# Official clients whose requirements contradict ours: the simulators are tested with them in an environment of their own.
+$(CLIENTS_READY): requirements/clients.lock
+	$(PYTHON) -m venv --clear .venv-clients
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.lock
+	@touch $(CLIENTS_READY)
+
 # One minute of a hostile market: make demo ARGS="--faults storm"
 demo: install
 	$(BIN)/gapless demo $(ARGS)
 
-test: install
+test: install $(CLIENTS_READY)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: install
@@ -61,6 +68,8 @@ soak: install
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
 		--custom-compile-command "make lock" --group dev --all-extras pyproject.toml -o requirements/dev.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --quiet \
+		--custom-compile-command "make lock" requirements/clients.in -o requirements/clients.lock
 
 clean:
-	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-clients .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
