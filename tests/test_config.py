@@ -172,3 +172,48 @@ def test_every_setting_is_explained() -> None:
     for line in text.splitlines():
         if "=" in line and not line.startswith("# gapless.toml"):
             assert line.rpartition("# ")[2].strip() in EXPLAINED.values(), line
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "key", "value"),
+    [
+        ("ENABLE_WEBSOCKET_FEEDS", "false", "collect.streams", False),
+        ("ENABLE_WEBSOCKET_FEEDS", "True", "collect.streams", True),
+        ("PRIMARY_EXCHANGE", "binance-spot", "consolidate.primary", "binance-spot"),
+        ("ENABLE_FAILOVER", "0", "consolidate.failover", False),
+        ("MAX_SOURCE_LATENCY", "250", "consolidate.max_latency_ms", 250),
+        ("CONFLICT_RESOLUTION", "average", "consolidate.resolution", "average"),
+    ],
+)
+def test_a_variable_of_the_seeds_sets_what_it_set_there(variable: str, text: str, key: str, value: object) -> None:
+    found: object = settings(environ={variable: text})
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == value
+    if isinstance(value, bool):
+        by_set: object = settings(f"{key}={str(not value).lower()}", environ={variable: text})
+        for part in key.split("."):
+            by_set = getattr(by_set, part)
+        assert by_set is not value
+
+
+BAD_VARIABLES = {
+    "ENABLE_WEBSOCKET_FEEDS=perhaps": "^ENABLE_WEBSOCKET_FEEDS: 'perhaps' is not allowed; allowed are true and false$",
+    "MAX_SOURCE_LATENCY=fast": "^MAX_SOURCE_LATENCY: 'fast' is not allowed; allowed is a whole number$",
+    "MAX_SOURCE_LATENCY=0": "^MAX_SOURCE_LATENCY: 0 is not allowed; 1 or more is$",
+    "PRIMARY_EXCHANGE=binanse": "^PRIMARY_EXCHANGE: there is no venue 'binanse'; allowed are binance, ",
+    "CONFLICT_RESOLUTION=best": "^CONFLICT_RESOLUTION: .*best.*allowed are primary, latest, average",
+}
+
+
+@pytest.mark.parametrize("text", BAD_VARIABLES)
+def test_a_bad_variable_is_told_by_its_own_name(text: str) -> None:
+    variable, _, value = text.partition("=")
+    with pytest.raises(BadInput, match=BAD_VARIABLES[text]):
+        settings(environ={variable: value})
+
+
+def test_a_source_belongs_to_one_consolidated_instrument() -> None:
+    named = 'consolidate.instruments={"A/B" = {sources = ["x:AB"]}, "C/B" = {sources = ["x:AB"]}}'
+    with pytest.raises(BadInput, match=r"C/B.sources: x:AB is a source of A/B already"):
+        settings(named)

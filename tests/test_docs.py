@@ -11,6 +11,7 @@ from gapless import __version__
 from gapless.cli.app import app
 from gapless.collect.settings import CollectSettings, MoverSettings, VenueSettings
 from gapless.config import EXPLAINED, StoreSettings, commented
+from gapless.consolidate.settings import ConsolidateSettings
 from gapless.deliver.settings import DeliverSettings
 from gapless.derive.signals.settings import PatternSettings, ReversalSettings, SignalSettings, SpikeSettings
 from gapless.serve.settings import ServeSettings
@@ -38,6 +39,7 @@ def test_no_setting_is_without_its_explanation() -> None:
             ("store", StoreSettings),
             ("collect", CollectSettings),
             ("movers", MoverSettings),
+            ("consolidate", ConsolidateSettings),
             ("serve", ServeSettings),
             ("signals", SignalSettings),
             ("signals.reversal", ReversalSettings),

@@ -12,10 +12,13 @@ from msgspec import Struct, field
 
 from gapless.collect.settings import CollectSettings, MoverSettings, VenueSettings, check_movers
 from gapless.collect.settings import check as check_venue
+from gapless.consolidate.settings import ConsolidateSettings, UnifiedSettings
+from gapless.consolidate.settings import check as check_consolidate
 from gapless.deliver.settings import DeliverSettings, WebhookSettings
 from gapless.deliver.settings import check as check_deliver
 from gapless.derive.signals.settings import SignalSettings, Thresholds, inherited
 from gapless.derive.signals.settings import check as check_signals
+from gapless.environment import from_environment
 from gapless.errors import BadInput, UnknownName
 from gapless.model import Environment
 from gapless.model.times import parse_duration
@@ -44,12 +47,18 @@ class StoreSettings(Struct, forbid_unknown_fields=True, kw_only=True):
         return Ages(**{kind: read_age(f"store.keep_{kind}", getattr(self, f"keep_{kind}")) for kind in kinds})
 
 
+def _consolidated() -> ConsolidateSettings:
+    """Give the settings of consolidation: its primary is the first venue that there is."""
+    return ConsolidateSettings(primary=next(iter(VENUES)))
+
+
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set."""
 
     store: StoreSettings = field(default_factory=StoreSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
     movers: MoverSettings = field(default_factory=MoverSettings)
+    consolidate: ConsolidateSettings = field(default_factory=_consolidated)
     serve: ServeSettings = field(default_factory=ServeSettings)
     signals: SignalSettings = SignalSettings()
     deliver: DeliverSettings = DeliverSettings()
@@ -73,6 +82,7 @@ EXPLAINED = {
     "collect.instruments": "ids such as binance:BTCUSDT; used when `gapless run` is given none",
     "collect.history": "candles fetched before the first live one",
     "collect.resume_within": "an earlier run is joined on to if it ended at most this long ago",
+    "collect.streams": "false: nothing is streamed, closed bars come by REST, a round a minute within the budget",
     "collect.tickers": "24 h tickers",
     "collect.quotes": "best bid and ask",
     "collect.books": "ids whose full order book is kept",
@@ -83,6 +93,16 @@ EXPLAINED = {
     "movers.min_quote_volume": "USDT traded in 24 h below which an instrument is no mover",
     "movers.min_change": "fewer changes than this are not applied",
     "movers.every": "how often they are chosen anew",
+    "consolidate.enabled": "what is collected at two venues or more is one market as well",
+    "consolidate.primary": "the venue that is followed while it is healthy; where it is none of the sources, the first",
+    "consolidate.failover": "another source takes over when the active one is unhealthy; false stays on the primary",
+    "consolidate.max_latency_ms": "a source whose heartbeat takes longer is unhealthy",
+    "consolidate.stale_after_ms": "silence of an instrument after which its source is stale, where it is unusual there",
+    "consolidate.max_errors": "breaks and malformed frames in a minute beyond which a source is unhealthy",
+    "consolidate.dwell_s": "the primary takes over again once it has been healthy for so long",
+    "consolidate.resolution": "whose price: primary (the active source), latest (by receipt) or average (weighted)",
+    "consolidate.outlier_mads": "a price further than so many MADs from the median is no part of the average",
+    "consolidate.instruments": "by symbol: ids of its sources, its primary, its own stale_after_ms",
     "serve.listen": "addresses of the HTTP API; empty serves nothing",
     "serve.token": "required before anything but loopback is bound",
     "serve.cors_origins": "origins whose pages may call the API",
@@ -139,11 +159,6 @@ EXPLAINED = {
 
 _EXAMPLES = {"requests_per_hour": 1_000}  # of what is unset and has no limit of the venue to show
 
-_ENVIRONMENT = {
-    "GAPLESS_STORE": "store.url",
-    "GAPLESS_BINANCE_API_KEY": "venues.binance.api_key",
-}
-
 
 def load(
     *,
@@ -161,14 +176,15 @@ def load(
             raise BadInput(f"{file} is not valid TOML: {error}") from error
         except OSError as error:
             raise BadInput(f"{file} cannot be read: {error.strerror}") from error
-    for variable, key in _ENVIRONMENT.items():
-        if value := environ.get(variable):
-            _put(tree, key, value)
+    given = from_environment(environ, Settings)
+    for key, (_, value) in given.items():
+        _put(tree, key, value)
     for text in sets:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             raise BadInput(f"--set {text!r} must be key=value")
         _put(tree, key.strip(), _value(value.strip()))
+        given.pop(key.strip(), None)
     known = list(venues)
     named = tree.get("venues", {})
     for name in named if isinstance(named, dict) else ():
@@ -176,7 +192,13 @@ def load(
             raise UnknownName(
                 f"venues.{name}: there is no such venue; allowed are {', '.join(known)}{_near(name, known)}"
             )
-    return _checked(tree)
+    try:
+        return _checked(tree)
+    except BadInput as error:
+        key, colon, rest = str(error).partition(":")
+        if key not in given:
+            raise
+        raise type(error)(f"{given[key][0]}{colon}{rest}") from error  # who set a variable knows no key
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:
@@ -215,6 +237,8 @@ def _checked(tree: dict[str, Any]) -> Settings:
         except BadInput as error:
             raise BadInput(f"{key}: {error}") from error
     settings.store.ages()
+    settings.consolidate.primary = settings.consolidate.primary or _consolidated().primary
+    check_consolidate(settings.consolidate, VENUES)
     check_movers(settings.movers, VENUES)
     for name, venue in settings.venues.items():
         check_venue(name, venue, known_venue(name).limits)
@@ -227,7 +251,10 @@ def _checked(tree: dict[str, Any]) -> Settings:
     return settings
 
 
-_BY_NAME = {"venues": VenueSettings, "signals.at": Thresholds}  # sections by a name of the user's
+_BY_NAME = {  # sections by a name of the user's
+    "venues": VenueSettings, "signals.at": Thresholds, "consolidate.instruments": UnifiedSettings,
+}  # fmt: skip
+_NAMED_LIKE = {"signals.at": "15m.reversal", "consolidate.instruments": '"BTC/USDT"'}
 
 
 def _located(error: msgspec.ValidationError, tree: dict[str, Any]) -> str:
@@ -286,7 +313,7 @@ def commented(venues: Iterable[str]) -> str:
     """Write every setting with its default and what it means, as a gapless.toml."""
     settings = Settings()
     lines = ["# gapless.toml: every setting with its default. Order: --set, environment, this file, default."]
-    for section in ("store", "collect", "movers", "serve", "signals", "deliver"):
+    for section in ("store", "collect", "movers", "consolidate", "serve", "signals", "deliver"):
         lines += _sections(section, getattr(settings, section))
     for name in venues:
         lines += ["", f"[venues.{name}]"]
@@ -303,7 +330,8 @@ def _sections(name: str, values: Struct) -> list[str]:
         if isinstance(value, Struct):
             within += _sections(f"{name}.{key}", value)
         elif isinstance(value, dict):
-            within += ["", f"# [{name}.{key}.15m.reversal]".ljust(44) + f"# {EXPLAINED[f'{name}.{key}']}"]
+            section = f"{name}.{key}"
+            within += ["", f"# [{section}.{_NAMED_LIKE[section]}]".ljust(44) + f"# {EXPLAINED[section]}"]
         else:
             plain[key] = value
     return [*lines, *_section(f"{name}.", plain), *within]

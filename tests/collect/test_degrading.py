@@ -19,9 +19,9 @@ MANY = [ID, *(f"binance:X{number}USDT" for number in range(39))]
 class Outage:
     """A house in which time, market and commits go on, whatever the sockets do."""
 
-    def __init__(self, *names: str, venue: VenueSettings = SIM) -> None:
+    def __init__(self, *names: str, venue: VenueSettings = SIM, **collect: Any) -> None:
         self.names = names or (ID,)
-        self.house = House(history="0m", venue=venue)
+        self.house = House(history="0m", venue=venue, **collect)
         self.house.odd = self._odd
         self.said: list[Any] = []
         self.second = 0
@@ -182,5 +182,22 @@ def test_a_ceiling_of_ones_own_makes_candles_later_and_never_stops_them() -> Non
         assert len(outage.house.http.asked) - before <= 120
         assert worst <= 6
         assert sorted(outage.candles())[-12:] == list(range(max(outage.candles()) - 11, max(outage.candles()) + 1))
+
+    outage.run(play)
+
+
+def test_without_streams_nothing_is_connected_and_closed_candles_come_by_rest() -> None:
+    outage = Outage(streams=False)
+
+    async def play() -> None:
+        await outage.live(4 * 60)
+        assert outage.house.sockets.opened == []
+        state = outage.house.collector.degrading.state
+        assert state and state.why == "collect.streams is false: nothing is streamed"
+        held = outage.candles()
+        assert {minute: (one.proof, one.polled) for minute, one in held.items()} == dict.fromkeys(
+            held, (Proof.OFFICIAL, True)
+        )
+        assert {1, 2} <= held.keys()
 
     outage.run(play)

@@ -95,7 +95,9 @@ class Collector:
         self.rotations = 0
         self.rotations_failed = 0
         self._timing = Timing(self.pipeline, self.rest, self.hosts, outside.clock, outside.note)
-        self.degrading = Degrading(self.pipeline, self.connections, outside.clock, outside.note)
+        self.degrading = Degrading(
+            self.pipeline, self.connections, outside.clock, outside.note, streamed=collect.streams
+        )
 
     def _expired(self, tape: Tape) -> list[Range]:
         return self._outside.reader.expired(tape.id, "trades")
@@ -198,6 +200,8 @@ class Collector:
 
     def _lay(self) -> list[Connection]:
         """Lay the streams on connections; give those whose streams are others than before."""
+        if not self._collect.streams:
+            return []
         most = self._settings.streams_per_connection or self.venue.limits.streams_per_connection
         now = {connection.name: connection.streams for connection in self.connections}
         by_name = {connection.name: connection for connection in self.connections}

@@ -21,16 +21,21 @@ class Degraded(Struct, frozen=True):
 
 
 class Degrading:
-    """Watches the connections of a venue; `state` is None while all of them stand."""
+    """Watches the connections of a venue; `state` is None while all of them stand.
+
+    A venue of which nothing is to be `streamed` is degraded for ever.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, connections: Sequence[Connection], clock: Clock, note: Callable[..., None]
-    ) -> None:
+        self, pipeline: Pipeline, connections: Sequence[Connection], clock: Clock, note: Callable[..., None], *,
+        streamed: bool = True,
+    ) -> None:  # fmt: skip
         self.state: Degraded | None = None
         self._pipeline = pipeline
         self._connections = connections
         self._clock = clock
         self._note = note
+        self._streamed = streamed
         self._turned = 0
         self._troubles: dict[str, str] = {}
 
@@ -44,8 +49,9 @@ class Degrading:
     def look(self) -> None:
         """Compare the connections with what was said of them last."""
         down = [one.name for one in self._connections if not one.up]
+        broken = bool(down) or not self._streamed
         mono = self._clock.monotonic()
-        if bool(down) is (self.state is not None):
+        if broken is (self.state is not None):
             self._turned = 0
             return
         self._turned = self._turned or mono
@@ -53,8 +59,7 @@ class Degrading:
             return
         venue, at = self._pipeline.venue.name, self._clock.wall()
         if self.state is None:
-            trouble = self._troubles.get(down[0], "it does not stand")
-            why = f"{len(down)} of {len(self._connections)} connections are down; {down[0]}: {trouble}"
+            why = self._why(down) if down else "collect.streams is false: nothing is streamed"
             self.state = Degraded(venue, at - (mono - self._turned), why)
             self._note("degraded", venue, reason=why)
         else:
@@ -62,3 +67,7 @@ class Degrading:
             self.state = None
         self._turned = 0
         self._pipeline.degraded = self.state is not None
+
+    def _why(self, down: list[str]) -> str:
+        trouble = self._troubles.get(down[0], "it does not stand")
+        return f"{len(down)} of {len(self._connections)} connections are down; {down[0]}: {trouble}"

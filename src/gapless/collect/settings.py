@@ -20,6 +20,7 @@ class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     instruments: list[str] = field(default_factory=list)
     history: str = "180m"
     resume_within: str = "7d"
+    streams: bool = True
     tickers: bool = True
     quotes: bool = True
     books: list[str] = field(default_factory=list)
