@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+TOLD = ("url", "venue", "symbols", "api_key")
+
 
 def sim(
-    venue: Annotated[str, typer.Option(help="binance (USD-M futures) or binance-spot.")] = "binance",
+    venue: Annotated[str, typer.Option(help="binance (USD-M futures), binance-spot ...")] = "binance",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     capture: Annotated[list[Path] | None, typer.Option(help="Recorded market to play; may be repeated.")] = None,
     speed: Annotated[float, typer.Option(help="Market seconds per real second.")] = 1.0,
@@ -58,7 +60,7 @@ def _serve(options: Any, *, as_json: bool) -> None:
     from gapless.sim.server import serve
 
     def ready(where: dict[str, Any]) -> None:
-        print(json.dumps(where) if as_json else _greeting(where), flush=True)
+        print(json.dumps({name: where[name] for name in TOLD}) if as_json else _greeting(where), flush=True)
 
     try:
         import uvloop
@@ -71,14 +73,12 @@ def _serve(options: Any, *, as_json: bool) -> None:
 def _greeting(where: dict[str, Any]) -> str:
     venue, url = where["venue"], where["url"]
     socket = url.replace("http", "ws", 1)
-    paths = ["/public/stream", "/market/stream"] if venue == "binance" else ["/stream", "/ws"]
-    prefix = "/fapi/v1" if venue == "binance" else "/api/v3"
     ids = " ".join(f"{venue}:{symbol}" for symbol in where["symbols"])
     return "\n".join(
         [
             f"Simulated {venue} with {', '.join(where['symbols'])}",
-            f"REST       {url}{prefix}",
-            f"WebSocket  {'  '.join(socket + path for path in paths)}",
+            f"REST       {url}{where['rest']}",
+            f"WebSocket  {'  '.join(socket + path for path in where['sockets'])}",
             f"API key    {where['api_key']}",
             "Join it with:",
             f"  gapless run {ids} --set venues.{venue}.environment=sim --set venues.{venue}.sim_url={url}",

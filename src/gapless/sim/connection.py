@@ -48,12 +48,6 @@ class Connection:
         """Tells whether events of a stream it subscribed reach the client."""
         return not (self.dead or self.closed or stream in self.silent or stream in self.muted)
 
-    def announce(self, seconds: float, market_ms: int) -> None:
-        """Sends the event that the server shuts down, and closes after `seconds`."""
-        body = b'{"e":"serverShutdown","E":%d}' % market_ms
-        self.write(frame(b'{"stream":"!serverShutdown","data":' + body + b"}" if self.combined else body))
-        self.close_at = time.monotonic() + seconds
-
     def send(self, data: bytes) -> None:
         """Queues one frame; frames held back leave when enough have passed them."""
         self._out.append(data)

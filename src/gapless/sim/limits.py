@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 GRACE_S = 0.25  # what is already on its way when a refusal arrives is nobody's fault
 FIRST_BAN_S = 120.0
@@ -41,16 +41,48 @@ class Totals:
     max_weight_minute: int = 0
 
 
+class Limits(Protocol):
+    """What the REST side of a venue allows an address."""
+
+    totals: Totals
+    new_bans: list[tuple[bool, float]]
+
+    def enter(self, who: str, weight: int, now: float, family: str = "") -> Verdict:
+        """Charges a request to a family of endpoints that arrived at wall time `now` (s); says whether it may pass."""
+        ...
+
+    def change(self, factor: float) -> str | None:
+        """Sets what is allowed to a share of the venue's own limit; says what changed, None when nothing did."""
+        ...
+
+    def lift(self) -> None:
+        """Lifts what faults have brought about."""
+        ...
+
+
 @dataclass(slots=True)
 class Limiter:
     """Counts weight in windows of a UTC clock minute and bans who goes on after a refusal."""
 
     limit: int
+    standard: int = 0  # the venue's own limit
     addresses: dict[str, Address] = field(default_factory=lambda: defaultdict(Address))
     totals: Totals = field(default_factory=Totals)
     new_bans: list[tuple[bool, float]] = field(default_factory=list)
 
-    def enter(self, who: str, weight: int, now: float) -> Verdict:
+    def __post_init__(self) -> None:
+        """Takes the limit as the venue's own."""
+        self.standard = self.limit
+
+    def change(self, factor: float) -> str | None:
+        """Sets the limit to a share of the venue's own; says what changed, None when nothing did."""
+        limit = max(int(self.standard * factor), 1)
+        if limit == self.limit:
+            return None
+        self.limit = limit
+        return f"{limit} instead of {self.standard}"
+
+    def enter(self, who: str, weight: int, now: float, family: str = "") -> Verdict:
         """Charges a request that arrived at wall time `now` (s) and says whether it may pass."""
         address = self.addresses[who]
         totals = self.totals

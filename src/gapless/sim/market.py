@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -93,4 +94,11 @@ class Market:
     start_ms: int
     end_ms: int | None
     seed: int | None = None  # of a synthetic market
+    make: Callable[[int, int, str | None], Symbol] | None = None  # builds (rank, listed at ms, name), if synthetic
     broadcast: dict[str, list[Frame]] = field(default_factory=dict)
+
+
+def quote_scale(symbol: Symbol) -> Scale:
+    """Returns the scale of quote sums: exact, and at least as wide as the venue writes."""
+    digits = symbol.price.digits + symbol.size.digits
+    return Scale(digits, max(digits, min(symbol.price.wire + symbol.size.wire, 8)))

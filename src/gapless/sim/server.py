@@ -9,12 +9,12 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gapless.sim.errors import PortInUse, SimError, nearest
+from gapless.sim.errors import PortInUse, SimError
 from gapless.sim.journal import wall_ms
 from gapless.sim.options import SimOptions
 
 if TYPE_CHECKING:
-    from gapless.sim.binance.service import Service
+    from gapless.sim.service import Service
 
 TICK_S = 0.005
 UPKEEP_TICKS = 50
@@ -23,41 +23,31 @@ HOST = "127.0.0.1"
 
 def build(options: SimOptions) -> Service:
     """Builds a simulator from its options; reads captures, so it may take a second."""
-    from gapless.sim.binance.changes import check_possible, not_done_yet
-    from gapless.sim.binance.hub import Hub
-    from gapless.sim.binance.presets import PRESETS
-    from gapless.sim.binance.service import Service
-    from gapless.sim.binance.venue import VENUES, venue_named
-    from gapless.sim.capture.load import load_capture
+    from gapless.sim.changes import check_possible, not_done_yet
     from gapless.sim.clock import MarketClock
     from gapless.sim.faults.engine import Faults
-    from gapless.sim.faults.script import load_script
+    from gapless.sim.hub import Hub
     from gapless.sim.journal import Journal
-    from gapless.sim.limits import Limiter
-    from gapless.sim.synthetic.market import synthetic_market
+    from gapless.sim.registry import venue_of
+    from gapless.sim.service import Service
 
-    if options.venue not in VENUES:
-        close = nearest(options.venue, VENUES)
-        raise SimError(f"unknown venue {options.venue!r}{close}; simulated are {', '.join(VENUES)}")
     if options.speed <= 0:
         raise SimError(f"speed {options.speed:g} is not allowed; give a number above 0")
     if options.instruments < 1:
         raise SimError(f"instruments {options.instruments} is not allowed; give at least 1")
-    script = load_script(options.faults, PRESETS)
-    venue = venue_named(options.venue, script.limits)
+    venue, script = venue_of(options)
     if options.captures:
-        market = load_capture(options.captures, venue.futures)
+        market = venue.markets.captured(options.captures)
     else:
-        market = synthetic_market(options.seed, options.instruments, options.at_ms, futures=venue.futures)
-    listed = {entry.symbol for entry in script.entries if entry.kind == "listing" and entry.symbol is not None}
-    for entry in script.entries:
-        check_possible(entry, market, listed)
+        market = venue.markets.synthetic(options.seed, options.instruments, options.at_ms)
+    listed = {entry.symbol for entry in script if entry.kind == "listing" and entry.symbol is not None}
+    for entry in script:
+        check_possible(entry, venue, market, listed)
     clock = MarketClock(market.start_ms, market.end_ms, options.speed, options.world)
     journal = Journal(options.journal)
-    entries = not_done_yet(script.entries, journal.changes) if clock.resumed else script.entries
+    entries = not_done_yet(script, journal.changes) if clock.resumed else script
     faults = Faults(entries, journal, options.seed)
-    limiter = Limiter(venue.weight_limit)
-    hub = Hub(venue, market, clock, journal, faults, limiter)
+    hub = Hub(venue, market, clock, journal, faults)
     journal.write("start", venue=venue.name, wall_ms=wall_ms(), market_ms=hub.now)
     return Service(hub, options.api_key)
 
@@ -65,7 +55,7 @@ def build(options: SimOptions) -> Service:
 async def serve(
     options: SimOptions, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event | None = None
 ) -> None:
-    """Serves until SIGINT, SIGTERM or `stop`; calls `on_ready` once with url, venue, symbols and api_key."""
+    """Serves until SIGINT, SIGTERM or `stop`; calls `on_ready` once with where it listens."""
     from aiohttp import web
 
     service = build(options)
@@ -96,6 +86,8 @@ async def serve(
             "venue": hub.venue.name,
             "symbols": list(hub.market.symbols),
             "api_key": options.api_key,
+            "rest": hub.venue.rest_path,
+            "sockets": hub.venue.socket_paths,
         }
     )
     try:

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from gapless.sim.bars import DAY, MINUTE
-from gapless.sim.binance.changes import end_trading
 from gapless.sim.binance.venue import Venue
-from gapless.sim.binance.wire import quote_scale
-from gapless.sim.market import Market, Symbol
+from gapless.sim.changes import end_trading
+from gapless.sim.market import Market, Symbol, quote_scale
 from gapless.sim.rows import VOID, Series
 from gapless.sim.synthetic.market import synthetic_symbol
 

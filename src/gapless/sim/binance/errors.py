@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
 
-class ApiError(Exception):
-    """One reply `{"code":..,"msg":".."}` with its HTTP status."""
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        """Takes the venue's code and its words."""
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
+from gapless.sim.venue import Refusal, Reply
 
 
-def mandatory(name: str) -> ApiError:
+def json_reply(body: bytes, status: int = 200) -> Reply:
+    """Wraps a JSON body."""
+    return Reply(status, body, {"Content-Type": "application/json;charset=UTF-8"})
+
+
+def refusal(code: int, message: str, status: int = 400) -> Refusal:
+    """Makes one reply `{"code":..,"msg":".."}` with its HTTP status."""
+    return Refusal(json_reply(msgspec.json.encode({"code": code, "msg": message}), status))
+
+
+def mandatory(name: str) -> Refusal:
     """Says that a parameter is missing."""
-    return ApiError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    return refusal(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
-def illegal(name: str) -> ApiError:
+def illegal(name: str) -> Refusal:
     """Says that a parameter is no number."""
-    return ApiError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.")
+    return refusal(-1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.")
 
 
-def bad_limit() -> ApiError:
+def bad_limit() -> Refusal:
     """Says that a limit is out of range."""
-    return ApiError(-1130, "Data sent for parameter 'limit' is not valid.")
+    return refusal(-1130, "Data sent for parameter 'limit' is not valid.")

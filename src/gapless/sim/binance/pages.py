@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gapless.sim.bars import interval_next, interval_start
-from gapless.sim.binance.errors import ApiError
-from gapless.sim.binance.rest import Ask, Params, Rest
+from gapless.sim.binance.rest import Endpoints
 from gapless.sim.faults.engine import Faults
 from gapless.sim.faults.script import Entry
+from gapless.sim.venue import Ask, Params, Refusal
 
 TRADES = ("aggTrades", "trades", "historicalTrades")
 ASIDE = 7  # rows between the range that was asked for and the page that is served
@@ -19,7 +19,7 @@ EMPTY = "[]"
 class Spoiler:
     """Spoils pages while such a fault is due; remembers the last page of each endpoint and symbol."""
 
-    def __init__(self, rest: Rest, faults: Faults) -> None:
+    def __init__(self, rest: Endpoints, faults: Faults) -> None:
         """Takes the endpoints, which make the wrong pages too."""
         self._rest = rest
         self._faults = faults
@@ -80,7 +80,7 @@ class Spoiler:
     def _asked(self, params: Params, ask: Ask, call: Callable[[Ask], str]) -> str:
         try:
             return call(replace(ask, params=params, split=False))
-        except ApiError:
+        except Refusal:
             return EMPTY
 
 

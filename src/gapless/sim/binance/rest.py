@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import msgspec
 
 from gapless.sim.bars import interval_next, interval_start
 from gapless.sim.binance import wire
-from gapless.sim.binance.errors import ApiError, bad_limit, illegal, mandatory
+from gapless.sim.binance.errors import bad_limit, illegal, mandatory, refusal
 from gapless.sim.binance.info import exchange_info
 from gapless.sim.binance.ticker import ticker_of, ticker_row
 from gapless.sim.binance.venue import Venue
 from gapless.sim.market import Market, Symbol
 from gapless.sim.rows import VOID, Rows, Series
+from gapless.sim.venue import Ask, Endpoint, Params
 
 HOUR_MS = 3_600_000
 FUTURES_DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
-Params = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request: its parameters, the market instant it is answered for, true server time, the key it carries."""
-
-    params: Params
-    now: int
-    server_ms: int
-    key: str | None
-    unit: int = 1
-    split: bool = False  # cut the page between two rows of one millisecond
+PAGES = ("aggTrades", "trades", "historicalTrades")
+DATA = ("klines", *PAGES, "ticker/24hr", "depth")
 
 
 def _remembered(rows: Rows, forgotten: list[tuple[int, int]]) -> Rows:
@@ -40,8 +29,8 @@ def _remembered(rows: Rows, forgotten: list[tuple[int, int]]) -> Rows:
     return rows
 
 
-class Rest:
-    """Answers requests from a market; raises ApiError for what the venue refuses."""
+class Endpoints:
+    """Answers requests from a market; raises Refusal for what the venue refuses."""
 
     def __init__(self, venue: Venue, market: Market, api_key: str, market_ms: Callable[[], int]) -> None:
         """Binds the endpoints of the venue; `market_ms` tells the market's time."""
@@ -49,10 +38,9 @@ class Rest:
         self.venue = venue
         self.market = market
         self.api_key = api_key
-        self.did_split = False
         calls: dict[str, tuple[Callable[[Params], int], Callable[[Ask], str]]] = {
             "ping": (lambda p: 1, lambda ask: "{}"),
-            "time": (lambda p: 1, lambda ask: f'{{"serverTime":{ask.server_ms * ask.unit}}}'),
+            "time": (lambda p: 1, lambda ask: f'{{"serverTime":{ask.server_ms * self._unit(ask)}}}'),
             "exchangeInfo": (lambda p: 1 if venue.futures else 20, self.info),
             "klines": (self._klines_weight, self.klines),
             "aggTrades": (lambda p: 20 if venue.futures else 4, self.agg_trades),
@@ -69,7 +57,22 @@ class Rest:
             ),
             "depth": (self._depth_weight, self.depth),
         }
-        self.calls = {f"{venue.prefix}/{name}": call for name, call in calls.items()}
+        self.endpoints = {
+            f"{venue.prefix}/{name}": Endpoint(
+                name.rpartition("/")[2],
+                *call,
+                data=name in DATA,
+                clock=name in ("time", "exchangeInfo"),
+                page=name in PAGES,
+                day=name == "ticker/24hr",
+            )
+            for name, call in calls.items()
+        }
+
+    def _unit(self, ask: Ask) -> int:
+        """Returns 1000 where spot is asked for microseconds, else 1."""
+        wanted = ask.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
+        return 1000 if wanted and not self.venue.futures else 1
 
     def _klines_weight(self, params: Params) -> int:
         if not self.venue.futures:
@@ -102,7 +105,7 @@ class Rest:
             raise mandatory("symbol")
         symbol = self.market.symbols.get(name.upper() if self.venue.futures else name)
         if symbol is None or not symbol.known(self.market_ms()):
-            raise ApiError(-1121, "Invalid symbol.")
+            raise refusal(-1121, "Invalid symbol.")
         return symbol
 
     def known(self, *, trading: bool = False) -> list[Symbol]:
@@ -130,7 +133,7 @@ class Rest:
     def _times(self, params: Params) -> tuple[int | None, int | None]:
         start, end = self._number(params, "startTime"), self._number(params, "endTime")
         if start is not None and end is not None and start > end:
-            raise ApiError(-1023, "Start time is greater than end time.")
+            raise refusal(-1023, "Start time is greater than end time.")
         return start, end
 
     def info(self, ask: Ask) -> str:
@@ -140,7 +143,7 @@ class Rest:
             chosen = [self.symbol(ask.params)]
         elif not self.venue.futures and "symbols" in ask.params:
             chosen = [self.symbol({"symbol": name}) for name in self._names(ask.params)]
-        return msgspec.json.encode(exchange_info(self.venue, chosen, ask.server_ms * ask.unit)).decode()
+        return msgspec.json.encode(exchange_info(self.venue, chosen, ask.server_ms * self._unit(ask))).decode()
 
     def _names(self, params: Params) -> list[str]:
         try:
@@ -155,7 +158,7 @@ class Rest:
         if not interval:
             raise mandatory("interval")
         if interval not in self.venue.intervals:
-            raise ApiError(-1120, "Invalid interval.")
+            raise refusal(-1120, "Invalid interval.")
         limit = self._limit(params, 500, self.venue.page)
         start, end = self._times(params)
         last = interval_start(interval, min(ask.now, end) if end is not None else ask.now)
@@ -179,7 +182,7 @@ class Rest:
     def _add_bar(self, rows: list[str], symbol: Symbol, interval: str, at: int, ask: Ask) -> None:
         bar = symbol.bars.bar(interval, at, ask.now)
         if bar is not None:
-            rows.append(wire.bar_row(symbol, interval, bar, ask.unit))
+            rows.append(wire.bar_row(symbol, interval, bar, self._unit(ask)))
 
     def agg_trades(self, ask: Ask) -> str:
         """Answers aggTrades: by id, by time from the start of the window, or the most recent."""
@@ -189,7 +192,7 @@ class Rest:
         from_id = self._number(params, "fromId")
         series, upto = symbol.aggs, symbol.aggs.pushed(ask.now)
         if start is not None and end is not None and self.venue.one_hour_span and end - start > HOUR_MS:
-            raise ApiError(-1127, "More than 1 hours between startTime and endTime.")
+            raise refusal(-1127, "More than 1 hours between startTime and endTime.")
         lost = symbol.forgotten_aggs
         reach = limit + sum(last - first + 1 for first, last in lost)
         newest = from_id is None and start is None
@@ -206,7 +209,7 @@ class Rest:
         self._check_window(symbol, ask, rows, start)
         rows = _remembered(rows, lost)
         rows = rows.cut(max(len(rows) - limit, 0), len(rows)) if newest else rows.cut(0, limit)
-        return f"[{','.join(wire.agg_rows(symbol, self._page(ask, rows), self.venue.futures, ask.unit))}]"
+        return f"[{','.join(wire.agg_rows(symbol, self._page(ask, rows), self.venue.futures, self._unit(ask)))}]"
 
     def _within_memory(self, symbol: Symbol, series: Series, lo: int, ask: Ask) -> int:
         """Moves the begin of a page to where spot still remembers; futures refuse such a page instead."""
@@ -223,7 +226,7 @@ class Rest:
         if (start is not None and start < oldest) or (
             "fromId" in ask.params and len(rows) and int(rows.time[0]) < oldest
         ):
-            raise ApiError(-4166, f"Search window is restricted to recent {hours // 24} days only.")
+            raise refusal(-4166, f"Search window is restricted to recent {hours // 24} days only.")
 
     def _page(self, ask: Ask, rows: Rows) -> Rows:
         """Cuts a page between two rows of the same millisecond when a fault asks for it."""
@@ -232,7 +235,7 @@ class Rest:
         times = rows.time.tolist()
         for position in range(len(times) - 1, 0, -1):
             if times[position] == times[position - 1]:
-                self.did_split = True
+                ask.did_split = True
                 return rows.cut(0, position)
         return rows
 
@@ -254,15 +257,16 @@ class Rest:
             return "[]"
         recent = self._recent(symbol.fills, symbol.fills.pushed(ask.now), limit)
         rows = self._page(ask, _remembered(recent, symbol.forgotten_fills))
-        return f"[{','.join(wire.trade_rows(symbol, rows, self.venue.futures, ask.unit))}]"
+        return f"[{','.join(wire.trade_rows(symbol, rows, self.venue.futures, self._unit(ask)))}]"
 
     def historical(self, ask: Ask) -> str:
         """Answers single trades from an id on; USD-M wants a key."""
         if self.venue.futures:
-            if not ask.key:
-                raise ApiError(-2014, "API-key format invalid.", 401)
-            if ask.key != self.api_key:
-                raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+            key = ask.headers.get("X-MBX-APIKEY")
+            if not key:
+                raise refusal(-2014, "API-key format invalid.", 401)
+            if key != self.api_key:
+                raise refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         default, most = (100, 500) if self.venue.futures else (500, 1000)
         symbol, limit = self.symbol(ask.params), self._limit(ask.params, default, most)
         from_id = self._number(ask.params, "fromId")
@@ -279,7 +283,7 @@ class Rest:
             rows = symbol.fills.cut(lo, max(min(lo + reach, upto), lo))
             rows = _remembered(rows.where(rows.flag != VOID), symbol.forgotten_fills)
             rows = rows.cut(0, min(limit, len(rows)))
-        return f"[{','.join(wire.trade_rows(symbol, self._page(ask, rows), self.venue.futures, ask.unit))}]"
+        return f"[{','.join(wire.trade_rows(symbol, self._page(ask, rows), self.venue.futures, self._unit(ask)))}]"
 
     def _chosen(self, ask: Ask) -> tuple[list[Symbol], bool]:
         if "symbol" in ask.params:
@@ -295,7 +299,9 @@ class Rest:
         """Answers ticker/24hr."""
         chosen, single = self._chosen(ask)
         pairs = [(symbol, ticker_of(symbol, ask.now)) for symbol in chosen]
-        rows = [ticker_row(symbol, t, ask.now, self.venue.futures, ask.unit) for symbol, t in pairs if t is not None]
+        rows = [
+            ticker_row(symbol, t, ask.now, self.venue.futures, self._unit(ask)) for symbol, t in pairs if t is not None
+        ]
         return self._listed(rows, single)
 
     def price(self, ask: Ask) -> str:
@@ -336,7 +342,7 @@ class Rest:
         symbol, limit = self.symbol(ask.params), self._number(ask.params, "limit")
         if self.venue.futures:
             if limit is not None and limit not in FUTURES_DEPTHS:
-                raise ApiError(-4021, f"{limit} is not valid depth limit.")
+                raise refusal(-4021, f"{limit} is not valid depth limit.")
             limit = limit or 500
         else:
             if limit == 0:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gapless.sim.bars import DAY, MINUTE, Bar
-from gapless.sim.binance.wire import quote_scale
-from gapless.sim.market import Depth, Symbol
+from gapless.sim.market import Depth, Symbol, quote_scale
 from gapless.sim.rows import VOID
 
 PERCENT_DIGITS = 3

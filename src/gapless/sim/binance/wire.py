@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gapless.sim.bars import Bar, interval_next
-from gapless.sim.market import Depth, Diff, Level, Symbol
-from gapless.sim.rows import MARKET, RPI, VOID, Rows, Scale
+from gapless.sim.market import Depth, Diff, Level, Symbol, quote_scale
+from gapless.sim.rows import MARKET, RPI, VOID, Rows
 
 KINDS = {MARKET: "MARKET", RPI: "RPI", VOID: "NA"}
 
@@ -14,12 +14,6 @@ KINDS = {MARKET: "MARKET", RPI: "RPI", VOID: "NA"}
 def flag_text(value: bool) -> str:
     """Writes a JSON boolean."""
     return "true" if value else "false"
-
-
-def quote_scale(symbol: Symbol) -> Scale:
-    """Returns the scale of quote sums: exact, and at least as wide as the venue writes."""
-    digits = symbol.price.digits + symbol.size.digits
-    return Scale(digits, max(digits, min(symbol.price.wire + symbol.size.wire, 8)))
 
 
 def _records(rows: Rows) -> Iterator[tuple[int, int, int, int, int, int, int, int, bool, int]]:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gapless.sim.faults.script import FRAME_RATES, PERIODS, REQUESTS, Entry
+from gapless.sim.faults.script import FRAME_RATES, OWN_REQUESTS, PERIODS, REQUESTS, Entry
 from gapless.sim.journal import Journal
 
 FOREVER_S = 1e12
@@ -96,7 +96,7 @@ class Faults:
     def take_request(self) -> Entry | None:
         """Uses up the oldest pending fault of a request; what spoils a page waits for one that it can spoil."""
         for entry in self.pending:
-            if self.active and entry.kind in REQUESTS:
+            if self.active and entry.kind in (*REQUESTS, *OWN_REQUESTS):
                 self.pending.remove(entry)
                 return entry
         return None

@@ -17,6 +17,9 @@ PAGES = ("page_split", "wrong_page")  # wait for a page that they can spoil
 PERIODS = ("rest_lag", "clock_skew", "limit_change", "slow_source")
 WORLD = ("listing", "delisting", "forget")  # stay when play has ended, also across a restart
 KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PAGES, *PERIODS, *WORLD)
+OWN_CONNECTION = ("notice",)  # of some venues only
+OWN_REQUESTS = ("http_50011",)
+KNOWN = (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS)
 MODES = ("outside", "repeat", "other", "bars")
 FAMILIES = ("aggTrades", "trades", "historicalTrades", "klines", "archive")
 
@@ -64,8 +67,8 @@ class Script:
 def entry_from(raw: dict[str, Any]) -> Entry:
     """Reads one entry and says what is wrong with it."""
     kind = raw.get("kind")
-    if kind not in KINDS:
-        raise SimError(f"unknown fault kind {kind!r}{nearest(str(kind), KINDS)}; allowed are {', '.join(KINDS)}")
+    if kind not in KNOWN:
+        raise SimError(f"unknown fault kind {kind!r}{nearest(str(kind), KNOWN)}; allowed are {', '.join(KNOWN)}")
     known = {item.name for item in fields(Entry)}
     for key, value in raw.items():
         if key not in known:

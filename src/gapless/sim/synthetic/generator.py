@@ -58,7 +58,8 @@ class Generator:
         self.item = item
         self.futures = futures
         self.key = key_of(seed, index, 1 if futures else 2)
-        self.path = Path(key_of(self.key, 3), item.middle)
+        way = self.key if item.rank is None else key_of(seed, item.rank, 1)
+        self.path = Path(key_of(way, 3), item.middle)
         self.chunk_slots = next(slots for least, slots in CHUNK_SLOTS if item.blocks >= least)
         self.chunks = SLOTS // self.chunk_slots
         self.edges: list[int] = SLOT_EDGES[:: self.chunk_slots].tolist()

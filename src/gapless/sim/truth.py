@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gapless.sim.bars import CLOSE_DELAY, MINUTE
-from gapless.sim.binance.venue import Venue
-from gapless.sim.binance.wire import quote_scale
+from gapless.sim.bars import CLOSE_DELAY, interval_next
 from gapless.sim.journal import Journal
-from gapless.sim.market import Market, Symbol
+from gapless.sim.market import Market, Symbol, quote_scale
 from gapless.sim.rows import VOID, Series
 
+BARS = "kline_"
 PART = 20_000
 
 
-def write_truth(journal: Journal, market: Market, venue: Venue, stop: int) -> None:
+def write_truth(journal: Journal, market: Market, stop: int, *, flat_bars: bool) -> None:
     """Writes the rows of all offered tapes up to the market instant `stop`, then `end`."""
     for (name, tape), first in sorted(journal.offered.items()):
         symbol = market.symbols.get(name)
         if symbol is None:
             continue
-        if tape == "kline_1m":
-            journal.rows(name, tape, _bars(symbol, first, stop))
+        if tape.startswith(BARS):
+            rows = _bars(symbol, tape.removeprefix(BARS), first, stop)
+            journal.rows(name, tape, (row for row in rows if flat_bars or row[7]))
         elif tape == "agg":
             journal.rows(name, tape, _events(symbol, symbol.aggs, first, stop, aggregate=True))
         elif symbol.fills is not None:
@@ -50,11 +50,15 @@ def _events(symbol: Symbol, series: Series, first: int, stop: int, *, aggregate:
         at += PART
 
 
-def _bars(symbol: Symbol, first: int, stop: int) -> Iterator[list[Any]]:
+def _bars(symbol: Symbol, interval: str, first: int, stop: int) -> Iterator[list[Any]]:
     price, size, quote = symbol.price.text, symbol.size.text, quote_scale(symbol).text
-    for start in range(first, stop - MINUTE - CLOSE_DELAY + 1, MINUTE):
-        bar = symbol.bars.bar("1m", start, stop)
-        if bar is None or symbol.bars.close_push(start + MINUTE) > stop:
+    end = first
+    while True:
+        start, end = end, interval_next(interval, end)
+        if end + CLOSE_DELAY > stop:
+            return
+        bar = symbol.bars.bar(interval, start, stop)
+        if bar is None or symbol.bars.close_push(end) > stop:
             continue
         yield [
             start,

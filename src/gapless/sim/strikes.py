@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from gapless.sim.binance.names import parse_name
 from gapless.sim.connection import Connection
-from gapless.sim.events import Event, frame
+from gapless.sim.events import Event
 from gapless.sim.faults.engine import FIRST_EVENTS, Faults
 from gapless.sim.faults.script import Entry
+from gapless.sim.venue import SimVenue
 
 RESET_AFTER_S = 0.05
+NOTICES = ("server_shutdown", "notice")
 TIMED_FRAMES = ("malformed", "drop", "reorder", "delay")
 
 
@@ -20,12 +21,16 @@ class Strikes:
 
     def __init__(
         self,
+        venue: SimVenue,
         faults: Faults,
         delivered: Counter[str],
         subscribers: dict[str, dict[int, Connection]],
         connections: dict[int, Connection],
     ) -> None:
         """Shares the hub's tables."""
+        self._streams = venue.streams
+        self._sockets = venue.sockets
+        self._encoded = venue.streams.encoded
         self._faults = faults
         self._delivered = delivered
         self._subscribers = subscribers
@@ -45,8 +50,8 @@ class Strikes:
         return self._delivered[text] >= FIRST_EVENTS
 
     def _pick(self, texts: list[str], entry: Entry) -> str:
-        wanted = [text for text in texts if _concerns(entry, text)] or texts
-        tapes = [text for text in wanted if parse_name(text).tape is not None] or wanted
+        wanted = [text for text in texts if self._concerns(entry, text)] or texts
+        tapes = [text for text in wanted if self._streams.parse(text).tape is not None] or wanted
         return tapes[self._faults.choose(len(tapes))]
 
     def _silence(self, connection: Connection, text: str, now: int) -> None:
@@ -58,7 +63,7 @@ class Strikes:
         for entry in self._faults.pending if self._faults.active else ():
             if entry.kind == "refuse_stream":
                 for text in texts:
-                    if _concerns(entry, text) and self._ripe(text):
+                    if self._concerns(entry, text) and self._ripe(text):
                         self._faults.spend(entry)
                         self._faults.happened("refuse_stream", self._now, text)
                         return text
@@ -85,14 +90,14 @@ class Strikes:
         for event in due:
             for connection in list(self._subscribers.get(event.stream, {}).values()):
                 if connection.hears(event.stream):
-                    connection.send(event.encoded(connection.combined))
+                    connection.send(self._encoded(event, connection))
 
     def hand_out(self, event: Event, listening: list[Connection]) -> None:
         """Sends an event to its subscribers, each with its own faults."""
         self._delivered[event.stream] += 1
         touchable = self._faults.active and self._delivered[event.stream] > FIRST_EVENTS
         for connection in listening:
-            data = event.encoded(connection.combined)
+            data = self._encoded(event, connection)
             if touchable:
                 self._send_or_strike(connection, event, data)
             else:
@@ -101,7 +106,7 @@ class Strikes:
     def _send_or_strike(self, connection: Connection, event: Event, data: bytes) -> None:
         entry = self._burst(event) if self._faults.pending or self._bursts else None
         entry = entry or self._faults.roll()
-        if entry is None or not _concerns(entry, event.stream):
+        if entry is None or not self._concerns(entry, event.stream):
             connection.send(data)
             return
         if entry.kind == "drop":
@@ -112,10 +117,7 @@ class Strikes:
         elif entry.kind == "reorder":
             connection.hold(data, 1 + self._faults.choose(max(int(entry.places), 1)))
         elif entry.kind == "malformed":
-            cut = event.payload[: max(len(event.payload) // 2, 1)]
-            connection.send(
-                frame(b'{"stream":"' + event.stream.encode() + b'","data":' + cut if connection.combined else cut)
-            )
+            connection.send(self._streams.malformed(event, connection))
         else:
             connection.send(data)
             connection.hold_until = time.monotonic() + entry.seconds
@@ -126,11 +128,11 @@ class Strikes:
             entry, left = self._bursts.get(kind, (None, 0))
             if entry is None and self._faults.waiting(kind):
                 entry = next(item for item in self._faults.pending if item.kind == kind)
-                if not _concerns(entry, event.stream):
+                if not self._concerns(entry, event.stream):
                     continue
                 self._faults.take(kind)
                 left = max(int(entry.count), 1)
-            if entry is not None and _concerns(entry, event.stream):
+            if entry is not None and self._concerns(entry, event.stream):
                 if left > 1:
                     self._bursts[kind] = (entry, left - 1)
                 else:
@@ -141,7 +143,7 @@ class Strikes:
     def connections_due(self, now: int) -> None:
         """Carries out faults of whole connections that are due."""
         self._now = now
-        for kind in ("disconnect", "reset", "half_open", "server_shutdown", "double"):
+        for kind in ("disconnect", "reset", "half_open", *NOTICES, "double"):
             if self._faults.waiting(kind) and (ripe := self._ripe_connections()):
                 entry = self._faults.take(kind)
                 if entry is not None:
@@ -162,7 +164,7 @@ class Strikes:
             (self._delivered[text], text, connection)
             for connection in self._ripe_connections()
             for text in connection.streams
-            if _concerns(entry, text) and self._ripe(text) and connection.number in self._subscribers.get(text, {})
+            if self._concerns(entry, text) and self._ripe(text) and connection.number in self._subscribers.get(text, {})
         ]
         if heard and self._faults.take("mute") is not None:
             _, text, connection = max(heard, key=lambda item: (item[0], item[1]))
@@ -192,8 +194,9 @@ class Strikes:
             connection.reset_at = time.monotonic() + RESET_AFTER_S
         elif entry.kind == "half_open":
             connection.dead = True
-        elif entry.kind == "server_shutdown":
-            connection.announce(entry.seconds, now)
+        elif entry.kind in NOTICES:
+            self._sockets.notice(connection, now)
+            connection.close_at = time.monotonic() + entry.seconds
         else:
             self._double(connection, entry, now)
             return
@@ -234,9 +237,10 @@ class Strikes:
                 connection.abort()
             connection.hold_until = 0.0
 
-
-def _concerns(entry: Entry, text: str) -> bool:
-    name = parse_name(text)
-    if entry.symbol is not None and entry.symbol.upper() != name.symbol:
-        return False
-    return entry.stream is None or entry.stream == text.partition("@")[2]
+    def _concerns(self, entry: Entry, text: str) -> bool:
+        if entry.symbol is None and entry.stream is None:
+            return True
+        name = self._streams.parse(text)
+        if entry.symbol is not None and entry.symbol.upper() != name.symbol:
+            return False
+        return entry.stream is None or entry.stream == name.label

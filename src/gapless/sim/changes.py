@@ -6,29 +6,32 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from gapless.sim.bars import MINUTE
-from gapless.sim.errors import SimError
+from gapless.sim.errors import SimError, nearest
 from gapless.sim.faults.script import WORLD, Entry
 from gapless.sim.market import Market, Symbol
 from gapless.sim.rows import EndedSeries, Series
-from gapless.sim.synthetic.market import synthetic_symbol
 
 if TYPE_CHECKING:
-    from gapless.sim.binance.hub import Hub
+    from gapless.sim.hub import Hub
+    from gapless.sim.venue import SimVenue
 
 IN_FLIGHT = 1_000  # aggregates that may be formed and not pushed yet
 HALF = 0.5
 
 
-def check_possible(entry: Entry, market: Market, listed: set[str]) -> None:
-    """Says what is wrong with a change of a market; `listed` are symbols that will have begun to trade."""
+def check_possible(entry: Entry, venue: SimVenue, market: Market, listed: set[str]) -> None:
+    """Says what is wrong with a fault here; `listed` are symbols that will have begun to trade."""
+    if entry.kind not in venue.faults:
+        close = nearest(entry.kind, venue.faults)
+        raise SimError(f"fault {entry.kind}: {venue.name} has none{close}; allowed are {', '.join(venue.faults)}")
     if entry.kind == "listing" and market.seed is None:
         raise SimError("fault listing: a recorded market lists nothing new; use a synthetic one")
     known = entry.symbol is None or entry.symbol in market.symbols
     if entry.kind == "listing" and entry.symbol is not None:
         if known:
             raise SimError(f"fault listing: {entry.symbol} is listed already; name another, or none")
-        if not entry.symbol.endswith("USDT") or not entry.symbol.removesuffix("USDT").isalnum():
-            raise SimError(f"fault listing: {entry.symbol!r} is no symbol such as NEWUSDT")
+        if (wrong := venue.markets.listable(entry.symbol)) is not None:
+            raise SimError(f"fault listing: {wrong}")
     elif entry.kind in WORLD and not known and entry.symbol not in listed:
         raise SimError(f"fault {entry.kind}: there is no symbol {entry.symbol!r}")
     if entry.kind == "forget" and entry.first is not None and entry.symbol is None:
@@ -91,13 +94,9 @@ class Changes:
         if hub.ended:
             return
         entry = hub.faults.period("limit_change")
-        limit = hub.venue.weight_limit
-        if entry is not None:
-            limit = max(int(limit * (entry.factor or HALF)), 1)
-        if limit != hub.limiter.limit:
-            hub.limiter.limit = limit
-            if entry is not None:
-                hub.faults.happened("limit_change", hub.now, f"{limit} instead of {hub.venue.weight_limit}")
+        told = hub.limiter.change(1.0 if entry is None else entry.factor or HALF)
+        if told is not None and entry is not None:
+            hub.faults.happened("limit_change", hub.now, told)
 
     def _change(self, entry: Entry, now: int) -> dict[str, Any]:
         if entry.kind == "listing":
@@ -126,9 +125,9 @@ class Changes:
         self._hub.faults.happened(entry.kind, now, str(change))
 
     def _list(self, name: str | None, at: int) -> dict[str, Any]:
-        market, venue = self._hub.market, self._hub.venue
-        assert market.seed is not None  # check_possible
-        symbol = synthetic_symbol(market.seed, len(market.symbols), at, futures=venue.futures, name=name)
+        market = self._hub.market
+        assert market.make is not None  # check_possible
+        symbol = market.make(len(market.symbols), at, name)
         symbol.warm = True
         market.symbols[symbol.name] = symbol
         self._hub.attach(symbol.name)

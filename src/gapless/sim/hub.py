@@ -7,43 +7,36 @@ from collections import Counter
 from collections.abc import Callable
 
 from gapless.sim.bars import CLOSE_DELAY, MINUTE
-from gapless.sim.binance.changes import Changes
-from gapless.sim.binance.names import StreamName, parse_name
-from gapless.sim.binance.sources import Source, source_for
-from gapless.sim.binance.strikes import Strikes
-from gapless.sim.binance.truth import write_truth
-from gapless.sim.binance.venue import Venue
+from gapless.sim.changes import Changes
 from gapless.sim.clock import MarketClock
 from gapless.sim.connection import Connection
 from gapless.sim.events import Event, by_time
 from gapless.sim.faults.engine import Faults
 from gapless.sim.journal import Journal
-from gapless.sim.limits import Limiter
 from gapless.sim.market import Market
-
-TICKERS = ("ticker", "miniTicker")
-STARTERS = ("trade", "aggTrade")
+from gapless.sim.streams import Source, Stream
+from gapless.sim.strikes import Strikes
+from gapless.sim.truth import write_truth
+from gapless.sim.venue import SimVenue
 
 
 class Hub:
     """Sends what the market has pushed to whoever subscribed; `now` is the market instant up to which all was sent."""
 
-    def __init__(
-        self, venue: Venue, market: Market, clock: MarketClock, journal: Journal, faults: Faults, limiter: Limiter
-    ) -> None:
+    def __init__(self, venue: SimVenue, market: Market, clock: MarketClock, journal: Journal, faults: Faults) -> None:
         """Takes the parts of one simulator."""
         self.venue = venue
         self.market = market
         self.clock = clock
         self.journal = journal
         self.faults = faults
-        self.limiter = limiter
+        self.limiter = venue.limiter
         self.connections: dict[int, Connection] = {}
         self.sources: dict[str, Source] = {}
-        self.names: dict[str, StreamName] = {}
+        self.names: dict[str, Stream] = {}
         self.subscribers: dict[str, dict[int, Connection]] = {}
         self.delivered: Counter[str] = Counter()
-        self.strikes = Strikes(faults, self.delivered, self.subscribers, self.connections)
+        self.strikes = Strikes(venue, faults, self.delivered, self.subscribers, self.connections)
         self.on_cold: Callable[[], object] | None = None  # asked to make tickers ready
         self.ended = False
         self.now = clock.now()
@@ -54,41 +47,38 @@ class Hub:
 
     def subscribe(self, connection: Connection, texts: list[str]) -> None:
         """Adds streams to a connection; what its route does not deliver, or nobody knows, stays silent."""
+        streams = self.venue.streams
         for text in texts:
             if text not in connection.streams:
                 connection.streams[text] = None
                 connection.silent.discard(text)  # to ask again without leaving first wakes nothing
-            name = parse_name(text)
-            if self.venue.futures and name.route != connection.route:
+            name = streams.parse(text)
+            if not streams.delivers(name, connection):
                 continue
-            if (
-                name.kind in STARTERS
-                and name.symbol in self.market.symbols
-                and not self.clock.playing
-                and not self.ended
-            ):
+            if name.starts and name.symbol in self.market.symbols and not self.clock.playing and not self.ended:
                 self.clock.play()
                 self.now = self.clock.start_ms - 1
                 self.faults.active = True
             if text not in self.sources:
-                source = source_for(name, self.market, self.venue)
+                source = streams.source(name, self.market)
                 if source is None:
                     continue
                 self.sources[text] = source
                 self.names[text] = name
             self.subscribers.setdefault(text, {})[connection.number] = connection
-            if name.kind in TICKERS and self.on_cold is not None:
+            if name.warms and self.on_cold is not None:
                 self.on_cold()
         self.strikes.acknowledged(connection, texts, self.now)
 
     def attach(self, symbol: str) -> None:
         """Makes the streams of a symbol anew after it began or stopped trading, also for who subscribed before."""
+        streams = self.venue.streams
         for connection in self.connections.values():
             for text in connection.streams:
-                name = parse_name(text)
-                if name.symbol != symbol or (self.venue.futures and name.route != connection.route):
+                name = streams.parse(text)
+                if name.symbol != symbol or not streams.delivers(name, connection):
                     continue
-                source = source_for(name, self.market, self.venue)
+                source = streams.source(name, self.market)
                 if source is None:
                     self.sources.pop(text, None)
                     continue
@@ -144,7 +134,7 @@ class Hub:
             if not listening:
                 continue  # a tape begins with what somebody could receive
             self._offer(event)
-            if not self.strikes.withheld(event, self.names[event.stream].tape == "kline_1m"):
+            if not self.strikes.withheld(event, self.names[event.stream].bars):
                 self.strikes.hand_out(event, listening)
 
     def _offer(self, event: Event) -> None:
@@ -180,5 +170,5 @@ class Hub:
         self.strikes.flush_late(moment, everything=True)
         for connection in list(self.connections.values()):
             connection.flush(moment, everything=True)
-        write_truth(self.journal, self.market, self.venue, self.now)
+        write_truth(self.journal, self.market, self.now, flat_bars=self.venue.flat_bars)
         self.ended = True
