@@ -2,17 +2,18 @@
 
 `open` reads a store (or a running gapless by its address), `connect` is pushed events and resumes by itself,
 `replay(url, ids)` runs a stored tape through the engine again, and `Engine(Settings(), ids)` runs a collector in this
-process. They are loaded when first used.
+process, whose `on` calls your functions with events. `load()` reads the settings (gapless.toml, environment). They are
+loaded when first used.
 """
 
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Settings", "__version__", "connect", "open", "replay"]
+__all__ = ["Engine", "Settings", "__version__", "connect", "load", "open", "replay"]
 
 if TYPE_CHECKING:
     from gapless.client import connect
-    from gapless.config import Settings
+    from gapless.config import Settings, load
     from gapless.engine import Engine
     from gapless.reader import open_market as open
     from gapless.replaying import Replaying as replay  # noqa: N813
@@ -35,6 +36,10 @@ def __getattr__(name: str) -> Any:
         from gapless.config import Settings
 
         return Settings
+    if name == "load":
+        from gapless.config import load
+
+        return load
     if name == "Engine":
         from gapless.engine import Engine
 

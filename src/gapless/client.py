@@ -134,10 +134,10 @@ class SignalEvent(Struct, frozen=True, tag="signal"):
 
 
 class GapEvent(Struct, frozen=True, tag="gap"):
-    """A gap that was named, repaired or given up."""
+    """A gap that was named, repaired or given up. It has no cursor as an event of an engine in this process."""
 
     stream: str
-    cursor: str
+    cursor: str | None
     data: GapRow
     late: bool = False
 
@@ -304,7 +304,7 @@ class _Place:
                     | CandleEvent(cursor=str() as cursor)
                     | FootprintEvent(cursor=cursor)
                     | SignalEvent(cursor=str() as cursor)
-                    | GapEvent(cursor=cursor)
+                    | GapEvent(cursor=str() as cursor)
                 ):
                     self._cursors[event.stream] = cursor
             yield event

@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from difflib import get_close_matches
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gapless.adapters import open_store
+from gapless.announcing import Announcer
 from gapless.collect.collector import Collector, Outside
 from gapless.collect.disk import room_of, watch_disk
 from gapless.collect.movers import Movers
@@ -26,9 +27,10 @@ from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled
 from gapless.errors import BadInput, GaplessError, UnknownName
 from gapless.faces import Faces
+from gapless.hub import Hub
 from gapless.jobs import jobs_of
 from gapless.log import Log
-from gapless.model import MS, SECOND, Candle, Environment, Instrument, Trade
+from gapless.model import MS, SECOND, Candle, Environment, Instrument
 from gapless.net.clock import SystemClock
 from gapless.net.process import Programs
 from gapless.net.rest import AiohttpRest
@@ -72,9 +74,10 @@ class Engine:
         self._environment = self._one_environment()
         self._stopping = asyncio.Event()
         self._recorder = Recorder(record, self.note) if record else None
-        self._listeners: list[Callable[[str, list[Trade]], None]] = []
         self._committed = asyncio.Condition()
         self.collectors: list[Collector] = []
+        self.hub = Hub(self.note)
+        self.announcer = Announcer(self, self.hub)
         self.movers: Movers | None = None
         self.started = time.monotonic()
         self.ready = asyncio.Event()
@@ -111,6 +114,7 @@ class Engine:
             stack.push_async_callback(http.close)
             if self._recorder:
                 stack.callback(self._recorder.close)
+            await stack.enter_async_context(self.hub)
             if await self._prepare(http, stack):
                 fresh.clear()
                 calm_collector()
@@ -127,8 +131,8 @@ class Engine:
         locks = TapeLocks(self.store.path)
         stack.callback(locks.release)
         outside = Outside(
-            self.store, self.reader, http, PicowsSockets(), self.budgets, self.clock, self.note, self._fast,
-            self._recorder.frames if self._recorder else lambda name, frames, received: None, locks,
+            self.store, self.reader, http, PicowsSockets(), self.budgets, self.clock, self.note,
+            self.announcer.arrived, self._record, locks,
         )  # fmt: skip
         for name, ids in self._ids.items():
             collector = Collector(venue(name), self.settings.venue(name), self.settings.collect, outside)
@@ -157,6 +161,7 @@ class Engine:
         stack.callback(self.writer.close)
         for collector in self.collectors:
             collector.arrived = self.writer.arrived
+        self.announcer.listen()
         self.schedule = jobs_of(self)
         reader = self._another_reader() if receivers else self.reader
         self.deliveries = deliveries_of(self, receivers, reader, locks)
@@ -232,6 +237,7 @@ class Engine:
         """Write an event to the log and, where it belongs to a connection, to the store."""
         at = self.clock.wall()
         self.log.event(name, subject, at, **fields)
+        self.announcer.noted(name, subject, at, fields)
         for collector in self.collectors:
             own = collector.venue.name
             if subject == own or subject.startswith((own + ":", own + "/")):
@@ -254,6 +260,7 @@ class Engine:
     def _written(self, settled: Settled) -> None:
         self.hot.take(settled)
         self.status.settled(settled)
+        self.announcer.settled(settled)
         for name, subject, fields in self.status.derived.lines(settled):
             self.log.event(name, subject, self.clock.wall(), **fields)
         self._telling = asyncio.get_running_loop().create_task(self._tell())
@@ -299,26 +306,23 @@ class Engine:
             for connection in collector.connections:
                 connection.pressed(pause=pause)
 
-    def _fast(self, instrument: str, rows: list[Trade]) -> None:
-        for listener in self._listeners:
-            listener(instrument, rows)
+    def _record(self, connection: str, frames: list[bytes], received: int) -> None:
+        if self._recorder:
+            self._recorder.frames(connection, frames, received)
+        self.announcer.frames(connection, frames, received)
 
-    async def fast_trades(self, instrument: str) -> AsyncIterator[list[Trade]]:
-        """Give trades on arrival, before they are committed; oldest dropped when slow."""
-        queue: asyncio.Queue[list[Trade]] = asyncio.Queue(1_000)
+    def on(self, event: str, function: Callable[[Any], Any], *, raw: bool = False) -> None:
+        """Call a function with each event of a name (docs/seeds.md has them), before `run` or while it runs.
 
-        def hear(name: str, rows: list[Trade]) -> None:
-            if name == instrument:
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(rows)
+        A coroutine function runs on the loop, any other in a thread of its own. One that raises is counted, logged
+        once, and stops no other; one that is too slow gets a `Lagged` in the place of what did not fit. `raw` adds to
+        market data what the venue sent. An event that does not exist is a `BadInput`.
+        """
+        self.hub.on(event, function, raw=raw)
 
-        self._listeners.append(hear)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._listeners.remove(hear)
+    def off(self, event: str, function: Callable[[Any], Any]) -> None:
+        """Call a function no more with events of a name."""
+        self.hub.off(event, function)
 
     def tail(self, instrument: Instrument) -> Candle | None:
         """Give the forming minute from memory, where all its trades passed through there, in today's digits."""

@@ -87,4 +87,4 @@ class Faces:
 
     def fast_trades(self, instrument: str) -> AsyncIterator[list[Trade]]:
         """Give trades on arrival, before they are committed."""
-        return self._engine.fast_trades(instrument)
+        return self._engine.announcer.fast_trades(instrument)

@@ -207,6 +207,7 @@ class Status:
             "budgets": self.budgets(),
             "jobs": engine.schedule.rows(),
             "deliveries": engine.deliveries.rows(),
+            "callbacks": engine.hub.rows(),
             "store": {
                 "rows": engine.writer.rows,
                 "held_up": engine.writer.held_up,

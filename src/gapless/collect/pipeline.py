@@ -25,12 +25,15 @@ _BLAMED = 10 * SECOND  # a hole seen this soon after a connection broke comes of
 _MISFITS = (BadNumber, AttributeError, TypeError)
 
 Fast = Callable[[str, list[Trade]], None]
+Heard = Callable[[Stream, list[Any], list[Any]], None]
+"""(stream, what the venue sent, what was read of it): one batch of one stream."""
 
 
 class Pipeline:
     """Takes decoded runs of one venue, keeps order and ledger, gathers what is to be committed.
 
-    It holds no socket and awaits nothing. `fast` is called with trades on arrival, before they are committed.
+    It holds no socket and awaits nothing. `fast` is called with trades on arrival, before they are committed, `heard`
+    with everything that a stream brought, where somebody wants that.
     """
 
     def __init__(self, venue: Venue, pending: Pending, *, resume_within: int, fast: Fast) -> None:
@@ -43,6 +46,7 @@ class Pipeline:
         self.malformed = 0
         self.clock = VenueClock()
         self.depth: Callable[[str, DepthDiff], None] = lambda instrument, diff: None
+        self.heard: Heard | None = None
         self.resume_within = resume_within
         self._fast = fast
         self._streams: dict[str, Stream] = {}
@@ -120,6 +124,8 @@ class Pipeline:
                 firsts.setdefault(name, values[0].seq)
             if values:
                 self._take(stream, line, values, mono, two=firsts is not None)
+                if self.heard is not None:
+                    self.heard(stream, run, values)
         self.malformed += len(odd)
         return odd
 

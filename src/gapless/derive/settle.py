@@ -65,8 +65,8 @@ class Settled(Struct):
     """What a commit did: candles closed and revised, gaps filled, and what was derived from it.
 
     `rewritten` are candles that are served otherwise without a revision, `folds` the minutes that were folded, by
-    tape, `stale` those whose fold no longer holds. `number` is the commit's in the log, 0 where it noted nothing
-    there; `began` as in `Commit`.
+    tape, `stale` those whose fold no longer holds. `gaps` are all that were named, given up or `repaired`. `number` is
+    the commit's in the log, 0 where it noted nothing there; `began` as in `Commit`.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -74,6 +74,7 @@ class Settled(Struct):
     folds: list[tuple[int, MinuteFold]] = field(default_factory=list)
     stale: set[tuple[int, int]] = field(default_factory=set)
     repaired: list[Gap] = field(default_factory=list)
+    gaps: list[tuple[Tape, Gap]] = field(default_factory=list)
     bars: list[ClosedBar] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     number: int = 0
@@ -147,15 +148,15 @@ def _write_ledger(tx: Transaction, commit: Commit, result: Settled) -> dict[str,
     for tape, last in commit.cuts:
         tx.put_wanted(tape.id, ended(tx.wanted(tape.id), last))
     for tape, gap in commit.gaps:
-        _name(tx, tape, _given_up(tx, gap) if gap.state == "permanent" else gap, commit.known_at)
+        _name(tx, result, tape, _given_up(tx, gap) if gap.state == "permanent" else gap, commit.known_at)
     for tape, gap in commit.gaps:
         if gap.state == "permanent":
-            result.repaired += _filled(tx, tape, (gap.first, gap.last), ("open",), commit.known_at)
+            _fill(tx, result, tape, (gap.first, gap.last), ("open",), commit.known_at)
     candidates: dict[str, set[int]] = {}
     for vouch in commit.vouched:
         # What was given up comes by another way than the stream, if at all.
         states = ("open",) if vouch.evidence is Evidence.STREAM else ("open", "permanent", "expired")
-        result.repaired += _filled(tx, vouch.tape, (vouch.first, vouch.last), states, commit.known_at)
+        _fill(tx, result, vouch.tape, (vouch.first, vouch.last), states, commit.known_at)
         primary = commit.primary.get(vouch.tape.instrument)
         if primary and primary.id == vouch.tape.id:
             candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
@@ -214,8 +215,9 @@ def _vouch(tx: Transaction, vouch: Vouched, commit: Commit) -> None:
         tx.put_log("trades", tape.instrument, tape.id, new, late=late, known_at=commit.known_at)
 
 
-def _name(tx: Transaction, tape: Tape, gap: Gap, known_at: int) -> None:
+def _name(tx: Transaction, result: Settled, tape: Tape, gap: Gap, known_at: int) -> None:
     tx.put_gap(gap)
+    result.gaps.append((tape, gap))
     tx.put_log("gap", tape.instrument, tape.id, (gap.first, gap.last), late=False, known_at=known_at)
 
 
@@ -225,9 +227,8 @@ def _given_up(tx: Transaction, gap: Gap) -> Gap:
     return replace(gap, opened=named.opened, cause=named.cause) if named else gap
 
 
-def _filled(tx: Transaction, tape: Tape, ids: Range, states: tuple[str, ...], known_at: int) -> list[Gap]:
+def _fill(tx: Transaction, result: Settled, tape: Tape, ids: Range, states: tuple[str, ...], known_at: int) -> None:
     """Close the gaps that some ids end: those of which nothing is missing, or only what is permanent by itself."""
-    filled = []
     for gap in [gap for state in states for gap in tx.gaps(tape.id, state)]:
         if gap.last < ids[0] or gap.first > ids[1]:
             continue
@@ -237,9 +238,8 @@ def _filled(tx: Transaction, tape: Tape, ids: Range, states: tuple[str, ...], kn
             continue
         reason = "but for " + ", ".join(f"ids {a} to {b}" for a, b in left) + ", which no source has" if left else ""
         done = replace(gap, state="repaired", closed=known_at, reason=reason)
-        _name(tx, tape, done, known_at)
-        filled.append(done)
-    return filled
+        _name(tx, result, tape, done, known_at)
+        result.repaired.append(done)
 
 
 def _between(tx: Transaction, vouch: Vouched) -> Iterable[int]:

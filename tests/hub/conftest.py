@@ -1,0 +1,6 @@
+"""Makes the desk of tests/collect importable here."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "collect"))
