@@ -231,10 +231,7 @@ class Planner:
         window, history = self._venue.limits.recent_trades_window, self._venue.history
         if window is not None and start < self._now - window:
             return None
-        tape = Tape(
-            instrument=instrument.id, kind=kind, price_digits=instrument.price_digits,
-            size_digits=instrument.size_digits,
-        )  # fmt: skip
+        tape = instrument.scale(kind)
         at = history.trade_at_request(self._hosts, tape, start)
         if ids is None and at is None:
             return None

@@ -8,7 +8,7 @@ from msgspec import Struct
 from gapless.budget.priority import Priority
 from gapless.collect.rest import RestClient
 from gapless.errors import UNREADABLE, BadNumber, CouldNot
-from gapless.model import SECOND, Instrument, Tape
+from gapless.model import SECOND, Instrument
 from gapless.model.book import BookState, DepthDiff
 from gapless.model.number import plain
 from gapless.model.times import iso
@@ -58,7 +58,7 @@ class Books:
                 group.create_task(self._follow(kept), name=f"{kept.instrument.id}/book")
 
     async def _follow(self, kept: _Kept) -> None:
-        tape = scale_of(kept.instrument)
+        tape = kept.instrument.scale("trade")
         history = self._venue.history
         while True:
             await kept.wanted.wait()
@@ -91,13 +91,3 @@ class Books:
             "bids": [[plain(price, p), plain(size, s)] for price, size in bids],
             "asks": [[plain(price, p), plain(size, s)] for price, size in asks],
         }
-
-
-def scale_of(instrument: Instrument) -> Tape:
-    """Give a tape that carries only the digits of an instrument, for reading its book."""
-    return Tape(
-        instrument=instrument.id,
-        kind="trade",
-        price_digits=instrument.price_digits,
-        size_digits=instrument.size_digits,
-    )

@@ -58,7 +58,7 @@ def import_file(
         if not fields:
             raise BadFile("it holds no rows")
         instrument = _instrument(store, venue, archive, fields)
-        rows = venue.archives.read(fields, _scale(instrument, archive), time.time_ns())
+        rows = venue.archives.read(fields, instrument.scale(archive.kind), time.time_ns())
     except (BadFile, BadNumber) as error:
         raise BadFile(f"{path.name}: {error}") from error
     store.put_instrument(instrument)
@@ -82,7 +82,7 @@ def _instrument(store: TapeStore, venue: Venue, archive: Archive, fields: list[l
     if known is None:
         known = venue.archives.instrument(archive.symbol)
         known = replace(known, price_digits=price_digits, size_digits=size_digits)
-        rows = venue.archives.read(fields, _scale(known, archive), 0)
+        rows = venue.archives.read(fields, known.scale(archive.kind), 0)
         prices = [trade.price for trade in rows.trades] + [
             p for bar in rows.bars for p in (bar.open, bar.high, bar.low)
         ]
@@ -93,16 +93,6 @@ def _instrument(store: TapeStore, venue: Venue, archive: Archive, fields: list[l
         price_digits=grown,
         size_digits=max(known.size_digits, size_digits),
         tick=known.tick * 10 ** (grown - known.price_digits),
-    )
-
-
-def _scale(instrument: Instrument, archive: Archive) -> Tape:
-    """Give the digits that the rows of a file are read with."""
-    return Tape(
-        instrument=instrument.id,
-        kind=archive.kind,
-        price_digits=instrument.price_digits,
-        size_digits=instrument.size_digits,
     )
 
 

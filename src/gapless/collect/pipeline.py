@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from gapless.collect.books import scale_of
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
 from gapless.derive.judge import LATENESS
@@ -144,7 +143,7 @@ class Pipeline:
         if kind == "quote":
             return [streams.quote(run[-1], stream.instrument)]
         if kind == "depth":
-            tape = scale_of(line.instrument)
+            tape = line.instrument.scale("trade")
             return [streams.depth(event, tape) for event in run]
         return []
 

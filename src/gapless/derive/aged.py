@@ -36,10 +36,13 @@ def lowered(fold: MinuteFold, first: int) -> MinuteFold:
 
 def as_judged(candle: Candle, former: Candle | None, *, aged: bool) -> Candle:
     """Let a minute keep its proof where its values are the same: when some of its trades have expired (`aged`), and
-    when what was proven by stream has come back by another way.
+    when what was proven by stream has come back by another way. What our fold lent it stays too.
     """
     if former is None or former.revision < 0 or former.proof <= Proof.PARTIAL:
         return candle
+    if former.lent and candle.origin is former.origin:
+        lacking = {name: getattr(former, name) for name in VALUES if getattr(candle, name) is None}
+        candle = replace(candle, lent=former.lent, **lacking) if lacking else candle
     back = candle.proof is Proof.REPAIRED and former.proof is Proof.PROVEN
     if not (aged or back) or any(getattr(candle, name) != getattr(former, name) for name in VALUES):
         return candle

@@ -8,6 +8,9 @@ execution, so the aggregate that crosses is known exactly, and with it how much 
 from enum import Enum
 
 from gapless.model import Bar, Trade
+from gapless.model.candle import UNTOLD
+
+_ROUNDED = 1_000_000  # a sum that a venue rounds is right to a millionth
 
 
 class Verdict(Enum):
@@ -18,7 +21,9 @@ class Verdict(Enum):
     DIFFERENT = "different"
 
 
-def compare(official: Bar, fold: Bar | None, *, before: Trade | None = None, last: Trade | None = None) -> Verdict:
+def compare(
+    official: Bar, fold: Bar | None, *, before: Trade | None = None, last: Trade | None = None, inverse: bool = False
+) -> Verdict:
     """Compare the venue's bar with ours.
 
     `before` is the last trade before the minute and `last` the last trade within it, both None for tapes of
@@ -26,8 +31,10 @@ def compare(official: Bar, fold: Bar | None, *, before: Trade | None = None, las
     """
     if fold is None:
         fold = Bar(official.start, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-        if official.trades == 0 and official.volume == 0:
+        if official.trades <= 0 and official.volume == 0:
             return Verdict.EQUAL
+    if official.trades == UNTOLD:
+        return Verdict.EQUAL if _agrees(official, fold, inverse=inverse) else Verdict.DIFFERENT
     if _values(official) == _values(fold):
         return Verdict.EQUAL
     entering = before if before and _crosses(before, official.first_id) else None
@@ -37,6 +44,19 @@ def compare(official: Bar, fold: Bar | None, *, before: Trade | None = None, las
         burned = last is not None and official.trades < fold.trades
         return Verdict.EQUAL if same and burned else Verdict.DIFFERENT
     return Verdict.BORDER if _explained(official, fold, entering, leaving) else Verdict.DIFFERENT
+
+
+def _agrees(official: Bar, fold: Bar, *, inverse: bool) -> bool:
+    """Compare what a bar tells that counts no trades: its venue rounds quote sums, and of an `inverse` contract, whose
+    base units are themselves rounded trade by trade, the volume too."""
+    if (official.open, official.high, official.low, official.close) != (fold.open, fold.high, fold.low, fold.close):
+        return False
+    off = abs(official.volume - fold.volume)
+    if off > (fold.volume // _ROUNDED + fold.trades + 1 if inverse else 0):
+        return False
+    if official.quote_volume == UNTOLD:
+        return True
+    return abs(official.quote_volume - fold.quote_volume) <= fold.quote_volume // _ROUNDED + fold.high
 
 
 def _values(bar: Bar) -> tuple[int, ...]:

@@ -57,10 +57,12 @@ def bars_ending(
     """Fold the bars that end with the last of some consecutive minutes, in one pass from the newest to the oldest.
 
     `frames` are (minutes of the bar, timeframe), the shortest first: 59 timeframes cost about as much as the longest.
+    A sum of which a minute does not tell its part is None.
     """
     opened = closed = oldest = high = low = None
     volume = quote = trades = taker = taker_quote = revision = held = passed = 0
     worst, forming, venue, edge, border, polled = Proof.PROVEN, False, True, False, False, False
+    summed = counted = True
     walk = reversed(minutes)
     for count, frame in frames:
         for _ in range(count - passed):
@@ -77,10 +79,16 @@ def bars_ending(
                 if minute.low is not None and (low is None or minute.low < low):
                     low = minute.low
             volume += minute.volume or 0
-            quote += minute.quote_volume or 0
-            trades += minute.trades or 0
-            taker += minute.taker_buy_volume or 0
-            taker_quote += minute.taker_buy_quote_volume or 0
+            if minute.quote_volume is None:
+                summed = False
+            else:
+                quote += minute.quote_volume
+            if minute.trades is None:
+                counted = False
+            else:
+                trades += minute.trades
+                taker += minute.taker_buy_volume or 0
+                taker_quote += minute.taker_buy_quote_volume or 0
             revision += minute.revision
             worst = min(worst, minute.proof)
             forming |= minute.state is State.OPEN
@@ -97,7 +105,8 @@ def bars_ending(
         first, last = opened or oldest, closed or oldest
         yield frame, Candle(
             start, first.open, high if opened else first.high, low if opened else first.low, last.close,
-            volume, quote, trades, taker, taker_quote, first.first_seq, last.last_seq,
+            volume, quote if summed else None, trades if counted else None, taker if counted else None,
+            taker_quote if counted else None, first.first_seq, last.last_seq,
             State.OPEN if forming else first.state, short, Origin.VENUE if venue else Origin.TAPE,
             worst if held == count and worst > Proof.PARTIAL else Proof.PARTIAL, revision, edge, border, polled,
         )  # fmt: skip

@@ -6,12 +6,13 @@ from msgspec.structs import astuple, replace
 from gapless.derive.aged import aged
 from gapless.derive.border import Verdict, compare
 from gapless.model import MINUTE, Bar, Candle, Evidence, MinuteFold, Origin, Proof, State, Tape, Trade
+from gapless.model.candle import LENT_COUNTS, LENT_QUOTE, UNTOLD
 from gapless.ports import Reads
 from gapless.tape.coverage import without
 
 LATENESS = 2_000_000_000
 
-_MARKS = ("origin", "border", "edge", "polled")  # where only these differ, a candle is no other
+_MARKS = ("origin", "border", "edge", "polled", "lent")  # where only these differ, a candle is no other
 
 
 class Held(Struct, frozen=True):
@@ -85,7 +86,7 @@ def judge(
     start: int, *, bar: Bar | None, fold: MinuteFold | None, tape: Tape | None, trades: Held, previous_close: int | None
 ) -> Candle:
     """Give the candle that is served for a minute, with its proof; a missing one when nothing is held."""
-    border = False
+    border, lender = False, None
     if bar is None:
         proof = _unbarred(fold, trades)
     elif tape is None or not trades.whole:
@@ -97,14 +98,16 @@ def judge(
             fold.bar if fold else None,
             before=trades.before if aggregated else None,
             last=trades.last if aggregated else None,
+            inverse=tape.inverse,
         )
         border = verdict is Verdict.BORDER
         proof = Proof.DISPUTED if verdict is Verdict.DIFFERENT else _whole(trades)
+        lender = fold.bar if fold and verdict is not Verdict.DIFFERENT else None
     if proof is Proof.MISSING:
         return Candle(start=start)
     edge = trades.edge and fold is not None and bar is None
     if bar is not None:
-        return candle_of(bar, Origin.VENUE, proof, border=border)
+        return lent(candle_of(bar, Origin.VENUE, proof, border=border), lender)
     if fold is not None:
         return candle_of(fold.bar, Origin.TAPE, proof, edge=edge)
     flat = previous_close
@@ -135,6 +138,25 @@ def footprint_proof(candle: Candle | None, *, folded: bool) -> Proof:
     return Proof.REPAIRED if candle.state is State.EMPTY else Proof.MISSING
 
 
+def lent(candle: Candle, fold: Bar | None) -> Candle:
+    """Let our fold tell what the venue's bar does not; of an empty bar that is nothing."""
+    if candle.quote_volume is not None and candle.trades is not None:
+        return candle
+    if fold is None and candle.state is not State.EMPTY:
+        return candle
+    told: dict[str, int] = {"lent": 0}
+    if candle.quote_volume is None:
+        told |= {"quote_volume": fold.quote_volume if fold else 0, "lent": LENT_QUOTE}
+    if candle.trades is None:
+        told |= {
+            "trades": fold.trades if fold else 0,
+            "taker_buy_volume": fold.taker_buy_volume if fold else 0,
+            "taker_buy_quote_volume": fold.taker_buy_quote_volume if fold else 0,
+            "lent": told["lent"] | LENT_COUNTS,
+        }
+    return replace(candle, **told)
+
+
 def candle_of(bar: Bar, origin: Origin, proof: Proof, *, edge: bool = False, border: bool = False) -> Candle:
     """Dress a bar as a candle."""
     return Candle(
@@ -144,13 +166,13 @@ def candle_of(bar: Bar, origin: Origin, proof: Proof, *, edge: bool = False, bor
         low=bar.low,
         close=bar.close,
         volume=bar.volume,
-        quote_volume=bar.quote_volume,
-        trades=bar.trades,
-        taker_buy_volume=bar.taker_buy_volume,
-        taker_buy_quote_volume=bar.taker_buy_quote_volume,
+        quote_volume=_told(bar.quote_volume),
+        trades=_told(bar.trades),
+        taker_buy_volume=_told(bar.taker_buy_volume),
+        taker_buy_quote_volume=_told(bar.taker_buy_quote_volume),
         first_seq=bar.first_id,
         last_seq=bar.last_id,
-        state=State.TRADED if bar.trades or bar.volume else State.EMPTY,
+        state=State.TRADED if bar.trades > 0 or bar.volume else State.EMPTY,
         origin=origin,
         proof=proof,
         edge=edge,
@@ -158,11 +180,20 @@ def candle_of(bar: Bar, origin: Origin, proof: Proof, *, edge: bool = False, bor
     )
 
 
+def _told(value: int) -> int | None:
+    return None if value == UNTOLD else value
+
+
 def bar_of(candle: Candle | None) -> Bar | None:
     """Give back the venue's bar that a candle serves; None when it serves our own fold."""
     if candle is None or candle.origin is not Origin.VENUE:
         return None
-    return Bar(*astuple(candle)[:12])
+    values = list(astuple(candle)[:12])
+    if candle.lent & LENT_QUOTE or candle.quote_volume is None:
+        values[6] = UNTOLD
+    if candle.lent & LENT_COUNTS or candle.trades is None:
+        values[7:10] = (UNTOLD,) * 3
+    return Bar(*values)
 
 
 def revised(candle: Candle, former: Candle | None) -> Candle | None:

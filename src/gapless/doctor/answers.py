@@ -40,10 +40,7 @@ def kinds(venue: Venue, hosts: Hosts, one: Instrument, seq: int | None, fill: in
     `seq` is an id on the tape of aggregates, `fill` one of an execution, `now` the venue's time in ns.
     """
     history = venue.history
-    tapes = {
-        kind: Tape(instrument=one.id, kind=kind, price_digits=one.price_digits, size_digits=one.size_digits)
-        for kind in ("agg", "trade", "bars")
-    }
+    tapes = {kind: one.scale(kind) for kind in ("agg", "trade", "bars")}
     agg, single, bars = tapes["agg"], tapes["trade"], tapes["bars"]
 
     def page(tape: Tape) -> Callable[[bytes], int]:

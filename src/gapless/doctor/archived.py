@@ -4,7 +4,7 @@ from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
 from gapless.doctor.asking import Asking
 from gapless.doctor.check import Check
 from gapless.errors import BadFile
-from gapless.model import DAY, MINUTE, Instrument, Tape, iso
+from gapless.model import DAY, MINUTE, Instrument, iso
 from gapless.venues.spec import Hosts
 
 _DAYS = 3
@@ -13,7 +13,7 @@ _DAYS = 3
 async def archive(asking: Asking, hosts: Hosts, one: Instrument, now: int) -> Check:
     """Fetch the newest day's bars of a small instrument, which are at most 1,440 lines."""
     venue = asking.venue
-    tape = Tape(instrument=one.id, kind="bars", price_digits=one.price_digits, size_digits=one.size_digits)
+    tape = one.scale("bars")
     newest = now // DAY * DAY - DAY
     for day in range(newest, newest - _DAYS * DAY, -DAY):
         url = venue.archives.url(hosts, one.symbol, "bars", day)

@@ -126,8 +126,7 @@ class Listening:
         ears = []
         for stream, one in zip(streams, instruments, strict=True):
             kind: Any = "agg" if stream.kind not in ("agg", "trade", "bars") else stream.kind
-            digits = {"price_digits": one.price_digits, "size_digits": one.size_digits, "tick": one.tick}
-            ears.append(Ear(stream, Tape(instrument=one.id, kind=kind, **digits), 0))
+            ears.append(Ear(stream, one.scale(kind), 0))
         wire = await self._wire(streams[0].group)
         assert wire.socket is not None
         for at in range(0, len(ears), _NAMES):

@@ -4,12 +4,14 @@ from msgspec import Struct
 
 from gapless.model.proof import Origin, Proof, State
 
+UNTOLD = -1  # a value that the venue's bar does not tell
+
 
 class Bar(Struct, frozen=True, gc=False):
     """The nine values of one bar, scaled, with the ids of its first and last trade (-1 where there are none).
 
     Prices are in units of 10^-price_digits, volumes of 10^-size_digits and quote sums of
-    10^-(price_digits + size_digits); quote sums may pass 64 bits.
+    10^-(price_digits + size_digits); quote sums may pass 64 bits. What a venue's bars do not tell is `UNTOLD`.
     """
 
     start: int
@@ -18,10 +20,10 @@ class Bar(Struct, frozen=True, gc=False):
     low: int
     close: int
     volume: int
-    quote_volume: int
-    trades: int
-    taker_buy_volume: int
-    taker_buy_quote_volume: int
+    quote_volume: int = UNTOLD
+    trades: int = UNTOLD
+    taker_buy_volume: int = UNTOLD
+    taker_buy_quote_volume: int = UNTOLD
     first_id: int = -1
     last_id: int = -1
 
@@ -32,7 +34,8 @@ class Candle(Struct, frozen=True, gc=False):
     `first_seq` and `last_seq` are the first and last id of the bar on the primary tape (or as the venue's bar
     names them), -1 where there are none. `edge` says that the bar contains the beginning or end of the tape;
     `border` that the border rule explains a difference between the venue's bar and ours; `polled` that the
-    venue's bar was asked for, and did not come by its stream.
+    venue's bar was asked for, and did not come by its stream. `lent` names, as bits (`LENT_QUOTE`, `LENT_COUNTS`),
+    what the venue's bar does not tell and our fold does, which agrees with all that it tells.
     """
 
     start: int
@@ -55,6 +58,11 @@ class Candle(Struct, frozen=True, gc=False):
     edge: bool = False
     border: bool = False
     polled: bool = False
+    lent: int = 0
+
+
+LENT_QUOTE = 1  # the quote volume
+LENT_COUNTS = 2  # the number of trades, and what takers bought
 
 
 VALUES = (

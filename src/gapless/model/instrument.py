@@ -4,6 +4,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gapless.model.tape import Tape, TapeKind
+from gapless.model.times import iso
+
 Kind = Literal["spot", "perpetual", "future", "forex"]
 Status = Literal["trading", "halted", "delisted"]
 Environment = Literal["live", "demo", "sim"]
@@ -13,7 +16,8 @@ class Instrument(Struct, frozen=True, kw_only=True):
     """One product of one venue, as the venue describes it.
 
     `price_digits` and `size_digits` say how many digits after the point the venue uses; `tick` is the price
-    step in units of 10^-price_digits. `listed` and `delisted` are ns UTC. `contract_size` is plain decimal text.
+    step in units of 10^-price_digits. `listed` and `delisted` are ns UTC. `contract_size` is plain decimal text: what
+    one contract is worth, in base units, or in quote units where it is `inverse`. Sizes are base units everywhere.
     """
 
     venue: str
@@ -25,6 +29,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
     size_digits: int
     tick: int
     contract_size: str = "1"
+    inverse: bool = False
     status: Status = "trading"
     listed: int | None = None
     delisted: int | None = None
@@ -39,7 +44,21 @@ class Instrument(Struct, frozen=True, kw_only=True):
     def unified(self) -> str:
         """The symbol across venues, in the notation that ccxt made common."""
         pair = f"{self.base}/{self.quote}"
-        return f"{pair}:{self.quote}" if self.kind == "perpetual" else pair
+        if self.kind not in ("perpetual", "future"):
+            return pair
+        return f"{pair}:{self.base if self.inverse else self.quote}" + (f"-{self._expiry}" if self._expiry else "")
+
+    def scale(self, kind: TapeKind) -> Tape:
+        """A tape that no store holds: with the digits and the unit in which rows of a kind are read."""
+        return Tape(
+            instrument=self.id, kind=kind, price_digits=self.price_digits, size_digits=self.size_digits, tick=self.tick,
+            contract_size=self.contract_size, inverse=self.inverse,
+        )  # fmt: skip
+
+    @property
+    def _expiry(self) -> str:
+        """The day on which a dated contract ends, YYMMDD; empty for others."""
+        return iso(self.delisted)[2:10].replace("-", "") if self.kind == "future" and self.delisted else ""
 
 
 def spellings(instrument: Instrument) -> tuple[str, ...]:

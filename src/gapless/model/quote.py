@@ -4,7 +4,10 @@ from msgspec import Struct
 
 
 class Ticker(Struct, frozen=True):
-    """A rolling 24 h summary; prices and sums are plain decimal text as the venue wrote them, times ns UTC."""
+    """A rolling 24 h summary; prices and sums are plain decimal text as the venue wrote them, times ns UTC.
+
+    What the venue's tickers do not tell is empty, and -1 for counts and ids. Volumes are in base units.
+    """
 
     instrument: str
     time: int
@@ -18,6 +21,8 @@ class Ticker(Struct, frozen=True):
     trades: int
     first_id: int
     last_id: int
+    bid: str = ""
+    ask: str = ""
 
 
 class Quote(Struct, frozen=True):

@@ -25,7 +25,8 @@ class Tape(Struct, frozen=True, kw_only=True):
     `id` is the store's key (0 while it has none). A new `epoch` begins when ids restart, a symbol is relisted
     or digits grow. Prices are in units of 10^-price_digits, sizes of 10^-size_digits, `tick` in price units.
     A tape of `bars` is numbered by the minute since 1970. `began` is the first id that the venue ever gave,
-    where it is known: nothing lies before it.
+    where it is known: nothing lies before it. The venue writes sizes in units of `contract_size` (plain decimal
+    text) of the base asset, or of the quote asset where the contract is `inverse`; ours are always base units.
     """
 
     id: int = 0
@@ -35,6 +36,8 @@ class Tape(Struct, frozen=True, kw_only=True):
     price_digits: int
     size_digits: int
     tick: int = 1
+    contract_size: str = "1"
+    inverse: bool = False
     began: int | None = None
     ended: int | None = None
 

@@ -20,6 +20,7 @@ from gapless.model import (
     Span,
     State,
     Tape,
+    TapeKind,
     Timeframe,
     Trade,
 )  # fmt: skip
@@ -126,20 +127,7 @@ class Reading:
             "WHERE environment = ? AND (name = ? OR ? IS NULL) ORDER BY tape.id",
             (self.environment(), instrument, instrument),
         )
-        return [
-            Tape(
-                id=row[0],
-                instrument=row[1],
-                kind=row[2],
-                epoch=row[3],
-                price_digits=row[4],
-                size_digits=row[5],
-                tick=_INSTRUMENT.decode(row[6]).tick,
-                began=row[7],
-                ended=row[8],
-            )
-            for row in rows
-        ]
+        return [_tape(*row) for row in rows]
 
     def spans(self, tape: int, first: int, last: int) -> list[Span]:
         """List the vouched spans that touch ids `first` - 1 to `last` + 1, ascending."""
@@ -378,3 +366,11 @@ class Reading:
 
 def _last_item(entry: LogEntry) -> int:
     return entry.item + (entry.last - entry.first if entry.kind == "trades" else 0)
+
+
+def _tape(
+    key: int, name: str, kind: TapeKind, epoch: int, prices: int, sizes: int, described: bytes, began: int | None,
+    ended: int | None,
+) -> Tape:  # fmt: skip
+    known = msgspec.structs.replace(_INSTRUMENT.decode(described), price_digits=prices, size_digits=sizes)
+    return msgspec.structs.replace(known.scale(kind), id=key, instrument=name, epoch=epoch, began=began, ended=ended)

@@ -18,7 +18,7 @@ FOLD = BAR + ", first_seq, last_seq, ladder"
 _STATES = tuple(State)
 _ORIGINS = tuple(Origin)
 _PROOFS = tuple(Proof)
-_EDGE, _BORDER, _POLLED = 1, 2, 4
+_EDGE, _BORDER, _POLLED, _LENT = 1, 2, 4, 8  # what is lent takes the bits from 8 on
 
 
 def trade_params(tape: int, trade: Trade) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ def bar_of_row(row: tuple[Any, ...], unit: int) -> Bar:
 
 def candle_params(candle: Candle, unit: int) -> tuple[Any, ...]:
     """Lay a candle out as a row, without its instrument."""
-    marks = _EDGE * candle.edge + _BORDER * candle.border + _POLLED * candle.polled
+    marks = _EDGE * candle.edge + _BORDER * candle.border + _POLLED * candle.polled + _LENT * candle.lent
     return (
         *bar_params(candle, unit, candle.first_seq, candle.last_seq),
         int(candle.state), int(candle.origin or 0), int(candle.proof), candle.revision, marks,
@@ -65,7 +65,7 @@ def candle_of_row(row: tuple[Any, ...], unit: int) -> Candle:
         None if quote is None else quote * unit + quote_rest, trades, taker,
         None if taker_quote is None else taker_quote * unit + taker_rest, first, last,
         _STATES[state], False, _ORIGINS[origin], _PROOFS[proof], revision, marks & _EDGE != 0, marks & _BORDER != 0,
-        marks & _POLLED != 0,
+        marks & _POLLED != 0, marks // _LENT,
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def remarked(candle: Candle, before: tuple[int, int] | None) -> Candle:
     origin, marks = before
     return replace(
         candle, origin=_ORIGINS[origin], edge=marks & _EDGE != 0, border=marks & _BORDER != 0,
-        polled=marks & _POLLED != 0,
+        polled=marks & _POLLED != 0, lent=marks // _LENT,
     )  # fmt: skip
 
 

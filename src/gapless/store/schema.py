@@ -45,7 +45,7 @@ MIGRATIONS: tuple[str, ...] = (
         taker_buy_volume INTEGER, taker_buy_quote_whole INTEGER, taker_buy_quote_frac INTEGER,
         first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
         state INTEGER NOT NULL, origin INTEGER NOT NULL, proof INTEGER NOT NULL, revision INTEGER NOT NULL,
-        marks INTEGER NOT NULL,        -- 1 edge, 2 border, 4 polled
+        marks INTEGER NOT NULL,        -- 1 edge, 2 border, 4 polled, 8 and 16 lent
         written INTEGER NOT NULL,      -- the commit that wrote it
         PRIMARY KEY (instrument, resolution, start)
     ) STRICT, WITHOUT ROWID;
