@@ -19,8 +19,9 @@ from gapless.budget.state import Ceiling
 from gapless.collect.backfill import BackfillPlan, Planner, Work
 from gapless.collect.demand import Demand, Fetch, Supply, answered
 from gapless.collect.fetching import Fetched, Fetching, stay
+from gapless.collect.listed import everything_listed
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import VenueSettings, ceiling_of
+from gapless.collect.settings import VenueSettings, ceiling_of, kind_of
 from gapless.collect.sources import Sources
 from gapless.config import load
 from gapless.errors import Banned
@@ -38,7 +39,6 @@ from gapless.store.sqlite import SqliteStore, sqlite_path
 from gapless.venues.registry import VENUES, venue
 from gapless.venues.spec import Hosts, Venue
 
-TRADES: dict[str, TapeKind] = {"aggTrade": "agg", "trade": "trade"}
 _LINE_EVERY = 5.0  # seconds between two lines where nobody looks at a screen
 _TRIES = 4  # at a venue that does not answer; a ban or a 429 is waited out
 
@@ -157,13 +157,13 @@ def _supply(market: _Market, now: int) -> Supply:
     own = market.own
     return Supply(
         venue=market.venue, hosts=market.hosts, rest=market.rest, http=market.http, clock=SystemClock(),
-        ceiling=market.ceiling, kind=TRADES[own.trades_stream], archive=own.archive, now=lambda: now,
+        ceiling=market.ceiling, kind=kind_of(own, market.venue), archive=own.archive, now=lambda: now,
     )  # fmt: skip
 
 
 def _plan(market: _Market, instruments: list[Instrument], asked: Asked, now: int) -> BackfillPlan:
     planner = Planner(market.store, market.venue, market.hosts, market.ceiling, now=now, archive=market.own.archive)
-    kinds: list[TapeKind] = [TRADES[market.own.trades_stream]] if asked.trades else ["bars"]
+    kinds: list[TapeKind] = [kind_of(market.own, market.venue)] if asked.trades else ["bars"]
     return planner.plan(instruments, asked.start, asked.end, kinds)
 
 
@@ -202,9 +202,7 @@ async def _instruments(
         # Neither network nor credentials: an instrument that the store does not know is taken at its word.
         return [next((i for i in known if i.id == text), None) or _bare(market, text) for text in ids]
     if not all(any(i.id == text for i in known) for text in ids):
-        body = await rest.get(market.history.instruments_request(hosts), priority=Priority.BACKFILL)
-        rest.announced(market.history.weight_limit(body))
-        listed = market.history.instruments(body)
+        listed = await everything_listed(market, hosts, rest, priority=Priority.BACKFILL)
         for text in ids:
             store.put_instrument(resolve(text, listed, where=f"{market.name} lists"))
         known = [i for i in store.instruments() if i.venue == market.name]

@@ -145,7 +145,9 @@ EXPLAINED = {
     "venues.NAME.environment": "live, demo or sim",
     "venues.NAME.sim_url": "the address that `gapless sim` prints",
     "venues.NAME.api_key": "a read-only key; only history of single trades needs one",
-    "venues.NAME.trades_stream": "aggTrade or trade",
+    "venues.NAME.api_secret": "signs tokens, with api_key as its name, where the venue takes them",
+    "venues.NAME.token_life": "a connection is replaced before its token is so old; empty: tokens only begin one",
+    "venues.NAME.trades_stream": "which stream of trades makes the tape; empty: the venue's usual one",
     "venues.NAME.weight_per_minute": "own ceiling; unset: the venue's limit",
     "venues.NAME.reserve": "weight a minute that is never spent",
     "venues.NAME.min_interval_ms": "own ceiling: pause between requests, 0 for none",
@@ -241,7 +243,7 @@ def _checked(tree: dict[str, Any]) -> Settings:
     check_consolidate(settings.consolidate, VENUES)
     check_movers(settings.movers, VENUES)
     for name, venue in settings.venues.items():
-        check_venue(name, venue, known_venue(name).limits)
+        check_venue(venue, known_venue(name))
     check_signals(settings.signals)
     check_deliver(settings.deliver)
     if settings.store.durability not in ("normal", "full"):

@@ -146,7 +146,7 @@ class HandSockets:
         self.opened: list[HandSocket] = []
         self.refuse = 0
 
-    async def connect(self, url: str, events: SocketEvents) -> HandSocket:
+    async def connect(self, url: str, events: SocketEvents, ping: str | None = None) -> HandSocket:
         await asyncio.sleep(0)
         if self.refuse:
             self.refuse -= 1

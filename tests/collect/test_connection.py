@@ -8,7 +8,8 @@ from desk import BINANCE, Desk
 from manual import HandSocket, HandSockets, ManualClock, settled
 from tiny_market import AGG, BARS, BTC, TinyMarket
 
-from gapless.collect.connection import Connection, Hooks
+from gapless.collect.connection import Connection
+from gapless.collect.leg import Hooks
 from gapless.model import DAY, SECOND
 from gapless.protocol.phases import Subscribed
 from gapless.protocol.session import Watch

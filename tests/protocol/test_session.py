@@ -26,8 +26,8 @@ def write(method: str, names: Sequence[str], request: int) -> str:
 def session(*streams: Stream, flowed: dict[str, int] | None = None, watch: Watch = WATCH) -> Session:
     return Session(
         streams,
-        subscribe=lambda names, request: write("SUBSCRIBE", names, request),
-        unsubscribe=lambda names, request: write("UNSUBSCRIBE", names, request),
+        subscribe=lambda names, request: [write("SUBSCRIBE", names, request)],
+        unsubscribe=lambda names, request: [write("UNSUBSCRIBE", names, request)],
         watch=watch,
         flowed=lambda instrument: (flowed or {}).get(instrument, 0),
     )
@@ -284,7 +284,7 @@ def test_a_route_that_is_silent_as_a_whole_is_left_at_once_and_not_stream_by_str
 def test_trades_that_stop_while_their_bars_name_newer_ones_are_asked_about_before_their_own_rate_would_tell() -> None:
     told: dict[str, int] = {}
     one = Session(
-        [TRADES], subscribe=lambda names, request: "", unsubscribe=lambda names, request: "", watch=WATCH,
+        [TRADES], subscribe=lambda names, request: [""], unsubscribe=lambda names, request: [""], watch=WATCH,
         told=lambda instrument: told.get(instrument, 0),
     )  # fmt: skip
     one.opened(T0)
@@ -301,7 +301,7 @@ def test_trades_that_stop_while_their_bars_name_newer_ones_are_asked_about_befor
 def test_a_quiet_stream_costs_no_question_while_its_bars_and_tickers_name_nothing_newer() -> None:
     agreed = {BTC: T0}
     one = Session(
-        [TRADES], subscribe=lambda names, request: "", unsubscribe=lambda names, request: "", watch=WATCH,
+        [TRADES], subscribe=lambda names, request: [""], unsubscribe=lambda names, request: [""], watch=WATCH,
         agreed=lambda instrument: agreed[instrument],
     )  # fmt: skip
     one.opened(T0)

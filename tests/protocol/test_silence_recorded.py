@@ -32,7 +32,7 @@ class Watched:
     """A stream that is never silent, watched: counts the questions and the false alarms."""
 
     def __init__(self) -> None:
-        self.session = Session([TRADES], subscribe=lambda n, i: "", unsubscribe=lambda n, i: "", watch=Watch())
+        self.session = Session([TRADES], subscribe=lambda n, i: [""], unsubscribe=lambda n, i: [""], watch=Watch())
         self.questions = 0
         self.alarms = 0
         self.seconds = 0.0

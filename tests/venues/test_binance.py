@@ -18,7 +18,7 @@ from gapless.model import MINUTE, MS, SECOND, Bar, Evidence, Quote, Tape, Ticker
 from gapless.model.book import DepthDiff
 from gapless.model.number import decimal
 from gapless.venues.registry import VENUES, venue
-from gapless.venues.spec import Control, Hosts
+from gapless.venues.spec import Control, Hosts, Ids
 
 USDM, SPOT = venue("binance"), venue("binance-spot")
 HOSTS = Hosts("https://rest", "wss://ws", "https://files")
@@ -206,7 +206,7 @@ def test_streams_are_named_for_the_route_that_delivers_them():
     assert USDM.streams.url(HOSTS, "market") == "wss://ws/market/stream"
     assert USDM.streams.url(HOSTS, "public") == "wss://ws/public/stream"
     assert SPOT.streams.url(HOSTS, "trades") == "wss://ws/stream"
-    assert json.loads(USDM.streams.subscribe(["a@trade", "b@trade"], 7)) == {
+    assert json.loads(*USDM.streams.subscribe(["a@trade", "b@trade"], 7, None)) == {
         "method": "SUBSCRIBE", "params": ["a@trade", "b@trade"], "id": 7,
     }  # fmt: skip
 
@@ -360,16 +360,16 @@ def test_pages_vouch_from_the_id_that_was_asked_for():
 
 def test_requests_page_by_id_and_name_their_weight():
     agg, single = tape(1, 3, name="binance:BTCUSDT"), tape(1, 3, "trade", name="binance:BTCUSDT")
-    asked = USDM.history.trades_request(HOSTS, agg, 100, 5_000, keyed=False)
+    asked = USDM.history.trades_request(HOSTS, agg, Ids(first=100, last=5_000), keyed=False)
     assert (asked.url, asked.weight) == ("https://rest/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=100&limit=1000", 20)
-    keyed = USDM.history.trades_request(HOSTS, single, 100, 101, keyed=True)
+    keyed = USDM.history.trades_request(HOSTS, single, Ids(first=100, last=101), keyed=True)
     assert (keyed.url, keyed.keyed) == ("https://rest/fapi/v1/historicalTrades?symbol=BTCUSDT&fromId=100&limit=2", True)
-    newest = USDM.history.trades_request(HOSTS, single, 100, 101, keyed=False)
+    newest = USDM.history.trades_request(HOSTS, single, Ids(first=100, last=101), keyed=False)
     assert (newest.url, newest.by_id) == ("https://rest/fapi/v1/trades?symbol=BTCUSDT&limit=1000", False)
-    bars = USDM.history.bars_request(HOSTS, "BTCUSDT", 60 * SECOND, 240 * SECOND)
+    bars = USDM.history.bars_request(HOSTS, "BTCUSDT", 60 * SECOND, 240 * SECOND, 0)
     assert bars.url == "https://rest/fapi/v1/klines?symbol=BTCUSDT&interval=1m&startTime=60000&endTime=239999&limit=3"
     for rows, weight in ((100, 1), (101, 2), (500, 2), (501, 5), (1_000, 5)):
-        assert USDM.history.bars_request(HOSTS, "BTCUSDT", 0, rows * MINUTE).weight == weight
+        assert USDM.history.bars_request(HOSTS, "BTCUSDT", 0, rows * MINUTE, 0).weight == weight
 
 
 def test_a_page_of_klines_is_read_on_all_fields():

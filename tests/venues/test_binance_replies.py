@@ -136,8 +136,8 @@ ROW = (
 
 
 def test_all_tickers_come_in_one_request_that_costs_what_the_venue_counts():
-    assert [(v.history.tickers_request(HOSTS).weight) for v in (USDM, SPOT)] == [40, 80]
-    assert USDM.history.tickers_request(HOSTS).url == f"{HOSTS.rest}/fapi/v1/ticker/24hr"
+    assert [v.history.tickers_requests(HOSTS)[0].weight for v in (USDM, SPOT)] == [40, 80]
+    assert USDM.history.tickers_requests(HOSTS)[0].url == f"{HOSTS.rest}/fapi/v1/ticker/24hr"
     body = f"[{ROW % ('BTCUSDT', '-95.960', 28_385, 28_460, 76)},{ROW % ('NEWUSDT', '0.000', -1, -1, 0)}]".encode()
     traded, quiet = USDM.history.tickers(body)
     assert (traded.instrument, traded.change_percent, traded.quote_volume) == ("binance:BTCUSDT", "-95.960", "15.3")

@@ -36,8 +36,27 @@ def granted(
     # Longer than the interval by a little: another process is a moment ahead; by much: the clock has been set back.
     if interval and 0 < pause <= interval + SECOND:
         return state, pause
-    spent = replace(trying, window=window, used=used + cost, hour=hour, requests=requests + 1, last=now)
+    whole_at, wait = _poured(state, cost, ceiling, now)
+    if wait:
+        return state, wait
+    spent = replace(
+        trying, window=window, used=used + cost, hour=hour, requests=requests + 1, last=now, whole_at=whole_at
+    )
     return spent, 0
+
+
+def _poured(state: HostState, cost: int, ceiling: Ceiling, now: int) -> tuple[int, int]:
+    """Take weight from a bucket that fills evenly; give when it is whole again and 0, or how many ns to wait.
+
+    A request that costs more than the bucket holds leaves when it is whole.
+    """
+    if not ceiling.burst:
+        return 0, 0
+    every = -(-MINUTE // limit_of(state, ceiling, now))
+    depth = ceiling.burst * every
+    whole_at = min(max(state.whole_at, now), now + depth)  # further ahead than it can be: a clock that was set back
+    wait = whole_at + cost * every - depth - now
+    return (whole_at, wait) if wait > 0 and whole_at > now else (whole_at + cost * every, 0)
 
 
 def observed(state: HostState, used: int, now: int) -> HostState:

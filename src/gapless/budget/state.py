@@ -6,9 +6,13 @@ from gapless.model import MINUTE
 
 
 class Ceiling(Struct, frozen=True, kw_only=True):
-    """What may be spent: the venue's weight a minute less a reserve, and our own ceilings, 0 for none."""
+    """What may be spent: the venue's weight a minute less a reserve, and our own ceilings, 0 for none.
+
+    With a `burst` at most so much leaves at once, and the rest evenly.
+    """
 
     weight_per_minute: int
+    burst: int = 0
     reserve: int = 0
     min_interval_ms: int = 0
     requests_per_hour: int = 0
@@ -28,6 +32,7 @@ class HostState(Struct, frozen=True, kw_only=True):
     `blocked_until` is 0 while the circuit is closed. After a block it stays until the one request that tries the
     host anew, the probe, has come back well; `probe` is when that one is given up. `failures` and `refusals` count
     those in a row. `learned` is a limit that the venue did not announce, `announced` one that it did; 0 for neither.
+    `whole_at` is when everything that may leave at once may do so again.
     Fields may be added, with defaults: records of earlier versions are read.
     """
 
@@ -36,6 +41,7 @@ class HostState(Struct, frozen=True, kw_only=True):
     hour: int = 0
     requests: int = 0
     last: int = 0
+    whole_at: int = 0
     blocked_until: int = 0
     reason: str = ""
     probe: int = 0

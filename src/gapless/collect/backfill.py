@@ -13,7 +13,7 @@ from gapless.ports import TapeStore
 from gapless.tape.coverage import Range, without
 from gapless.tape.plan import pages
 from gapless.tape.route import Offer, Routes
-from gapless.venues.spec import Hosts, Venue
+from gapless.venues.spec import Hosts, Ids, Venue
 
 BACKFILLED = "backfilled"  # the event that remembers which ids all of a time has
 _REST, _ARCHIVE = 250 * MS, 2 * SECOND  # an answer of each, until one was measured
@@ -171,8 +171,8 @@ class Planner:
         return self._venue.limits.page_bars
 
     def _bars_weight(self, instrument: Instrument, first: int, last: int) -> int:
-        request = self._venue.history.bars_request(self._hosts, instrument.symbol, first * MINUTE, (last + 1) * MINUTE)
-        return request.weight
+        span = first * MINUTE, (last + 1) * MINUTE
+        return self._venue.history.bars_request(self._hosts, instrument.symbol, *span, self._now).weight
 
     def _bar_shares(self, instrument: Instrument, holes: list[Range]) -> list[Share]:
         """Lay pages over the minutes that REST brings."""
@@ -241,7 +241,8 @@ class Planner:
         else:
             steps = pages(ids, self._venue.limits.page_trades)
         weight = sum(
-            history.trades_request(self._hosts, tape, step.first, step.last, keyed=True).weight for step in steps
+            history.trades_request(self._hosts, tape, Ids(first=step.first, last=step.last), keyed=True).weight
+            for step in steps
         )
         first = 0 if ids is not None or at is None else at.weight
         return Share(

@@ -1,15 +1,17 @@
-"""Keeps full order books: diffs from the stream, snapshots by REST whenever the sequence asks for one."""
+"""Keeps full order books: diffs from the stream, and a snapshot, by REST or by stream, whenever the sequence asks."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gapless.budget.priority import Priority
 from gapless.collect.rest import RestClient
 from gapless.errors import UNREADABLE, BadNumber, CouldNot
 from gapless.model import SECOND, Instrument
-from gapless.model.book import BookState, DepthDiff
+from gapless.model.book import BookState, DepthDiff, DepthSnapshot
 from gapless.model.number import plain
 from gapless.model.times import iso
 from gapless.ports import Clock
@@ -29,24 +31,35 @@ class _Kept(Struct):
 
 
 class Books:
-    """The full books of one venue."""
+    """The full books of one venue. `renew` has the stream of an instrument's book begin anew, with a snapshot."""
 
-    def __init__(self, venue: Venue, rest: RestClient, hosts: Hosts, clock: Clock) -> None:
+    def __init__(
+        self, venue: Venue, rest: RestClient, hosts: Hosts, clock: Clock, renew: Callable[[str], None]
+    ) -> None:
         self._venue = venue
         self._rest = rest
         self._hosts = hosts
         self._clock = clock
+        self._renew = renew
         self._books: dict[str, _Kept] = {}
 
     def keep(self, instrument: Instrument) -> None:
         """Keep the book of an instrument from now on."""
         self._books[instrument.id] = _Kept(instrument, Book(), asyncio.Event())
 
-    def diff(self, instrument: str, diff: DepthDiff) -> None:
-        """Take a change; a break in the sequence asks for a snapshot."""
+    def diff(self, instrument: str, diff: DepthDiff | DepthSnapshot) -> None:
+        """Take a change; a break in the sequence asks for a snapshot. One that a stream brings begins the book anew."""
         kept = self._books.get(instrument)
         if kept is None:
             return
+        if isinstance(diff, DepthSnapshot):
+            kept.snapshots += 1
+            kept.book = Book(keep=0)
+            kept.book.snapshot(diff)
+            return
+        if self._venue.snapshots is None and not diff.last:
+            at = kept.book.last  # the venue numbers nothing: what comes follows what came
+            diff = replace(diff, first=at + 1, last=at + 1, previous=at)
         event = kept.book.diff(diff)
         if event.wants_snapshot or kept.book.state is BookState.WAITING:
             kept.wanted.set()
@@ -58,15 +71,17 @@ class Books:
                 group.create_task(self._follow(kept), name=f"{kept.instrument.id}/book")
 
     async def _follow(self, kept: _Kept) -> None:
+        if (source := self._venue.snapshots) is None:
+            await self._follow_stream(kept)
+            return
         tape = kept.instrument.scale("trade")
-        history = self._venue.history
         while True:
             await kept.wanted.wait()
             kept.wanted.clear()
             try:
-                request = history.depth_request(self._hosts, kept.instrument.symbol)
+                request = source.depth_request(self._hosts, kept.instrument.symbol)
                 body = await self._rest.get(request, priority=Priority.BARS)
-                snapshot = history.depth(body, tape)
+                snapshot = source.depth(body, tape)
             except (*UNREADABLE, CouldNot, BadNumber):
                 kept.wanted.set()
             else:
@@ -74,6 +89,15 @@ class Books:
                 if kept.book.snapshot(snapshot).wants_snapshot:
                     kept.wanted.set()
             await self._clock.sleep(_BETWEEN)
+
+    async def _follow_stream(self, kept: _Kept) -> None:
+        """Have the stream begin anew where the book broke; its first snapshot comes by itself."""
+        while True:
+            await kept.wanted.wait()
+            kept.wanted.clear()
+            if kept.book.state is BookState.BROKEN:
+                self._renew(kept.instrument.id)
+                await self._clock.sleep(_BETWEEN)
 
     def top(self, instrument: str, depth: int) -> dict[str, Any] | None:
         """Give the best levels, best first, as plain decimals; None where the book is not kept."""

@@ -1,6 +1,7 @@
 """Collects the instruments of one venue: connections, order, repair."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,20 +10,22 @@ from msgspec import Struct
 
 from gapless.budget.priority import Priority
 from gapless.collect.books import Books
-from gapless.collect.connection import Connection, Hooks
+from gapless.collect.connection import Connection
 from gapless.collect.connects import Connects
 from gapless.collect.degrading import Degrading
 from gapless.collect.demand import Supply
+from gapless.collect.leg import Hooks
 from gapless.collect.line import Line, load_line
+from gapless.collect.listed import everything_listed
 from gapless.collect.listings import Listings
 from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Fast, Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, life_of
+from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, kind_of, life_of
 from gapless.collect.timing import Timing
 from gapless.collect.watchdog import Watchdog
-from gapless.errors import UNREADABLE, BadInput, CouldNot, Refused, StoreBusy, Unavailable
+from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
 from gapless.ports import BudgetStore, Clock, Http, Locks, Sockets, TapeReader, TapeStore
@@ -30,14 +33,13 @@ from gapless.protocol.session import Watch
 from gapless.protocol.shards import laid
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
-from gapless.venues.spec import Stream, Venue
+from gapless.venues.spec import Key, Stream, Venue
 
 _TICK = SECOND // 10
 _NEVER = 2**62
 _TRIES = 4  # at a venue that does not answer while its instruments are not known
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
 _AT_ONCE = 32  # rotations under way at a time
-_TRADES: dict[str, TapeKind] = {"aggTrade": "agg", "trade": "trade"}
 
 
 class Outside(Struct, frozen=True):
@@ -77,8 +79,11 @@ class Collector:
             api_key=settings.api_key or None, note=outside.note,
         )  # fmt: skip
         most = settings.connects_per_5m or venue.limits.connects_per_5m
-        self.connects = Connects(outside.budgets, outside.clock, urlsplit(self.hosts.websocket).netloc, most)
-        self.books = Books(venue, self.rest, self.hosts, outside.clock)
+        self.connects = Connects(
+            outside.budgets, outside.clock, urlsplit(self.hosts.websocket).netloc, most,
+            venue.limits.connects_per_second,
+        )  # fmt: skip
+        self.books = Books(venue, self.rest, self.hosts, outside.clock, self._renew)
         self.pipeline.depth = self.books.diff
         self.repair = Repair(
             self.pipeline, self.rest, self.hosts, outside.clock,
@@ -128,7 +133,7 @@ class Collector:
 
     def _begin(self, instrument: Instrument, *, book: bool = False, anew: bool = False) -> None:
         """Take an instrument up, with its tapes as the store left them."""
-        kind = _TRADES[self._settings.trades_stream]
+        kind = kind_of(self._settings, self.venue)
         history = parse_duration(self._collect.history)
         line = self._open(instrument, kind, history // MINUTE)
         if anew:
@@ -155,7 +160,7 @@ class Collector:
         """
         stored = [i for i in self._outside.store.instruments() if i.venue == self.venue.name]
         everything_known = enough and all(any(i.id == name for i in stored) for name in names)
-        request = self.venue.history.instruments_request(self.hosts)
+        request = self.venue.history.time_request(self.hosts)
         if everything_known and (left := self.rest.blocked_for(request.url)):
             self._outside.note("instruments_stored", self.venue.name, reason=f"blocked for {left / SECOND:.0f} s more")
             return stored
@@ -174,29 +179,25 @@ class Collector:
 
     async def asked(self) -> list[Instrument]:
         """Ask the venue for its instruments, once."""
-        request = self.venue.history.instruments_request(self.hosts)
-        body = await self.rest.get(request, patient=False, priority=Priority.LIVE)
-        try:
-            self.rest.announced(self.venue.history.weight_limit(body))
-            return self.venue.history.instruments(body)
-        except UNREADABLE as error:
-            raise Unavailable(f"{self.hosts.rest} is no {self.venue.name}: {error}") from error
+        return await everything_listed(self.venue, self.hosts, self.rest, priority=Priority.LIVE, patient=False)
 
     def _open(self, instrument: Instrument, kind: TapeKind, history: int) -> Line:
         store = self._outside.store
         store.put_instrument(instrument)
         kept = next(i for i in store.instruments() if i.id == instrument.id)
-        line = load_line(store, kept, store.open_tape(kept.id, kind), store.open_tape(kept.id, "bars"))
+        tapes = store.open_tape(kept.id, kind), store.open_tape(kept.id, "bars")
+        line = load_line(store, kept, *tapes)
         if line.bars:
             line.bars.history = history
         return line
 
     def _streams(self, instrument: Instrument, kind: TapeKind, *, book: bool) -> list[Stream]:
-        kinds: list[Any] = [kind, "bars"]
+        kinds: list[Any] = [kind, "bars", "heartbeat"]
         kinds += ["ticker"] if self._collect.tickers else []
         kinds += ["quote"] if self._collect.quotes else []
         kinds += ["depth"] if book else []
-        return [self.venue.streams.stream(instrument, one) for one in kinds]
+        pushed = self.venue.streams.kinds
+        return [self.venue.streams.stream(instrument, one) for one in kinds if one in pushed]
 
     def _lay(self) -> list[Connection]:
         """Lay the streams on connections; give those whose streams are others than before."""
@@ -217,14 +218,32 @@ class Collector:
 
     def _connection(self, name: str, streams: list[Stream]) -> Connection:
         suspects = self.watchdog.suspects
-        hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self.connects.turn)
+        hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self.connects.turn, self._renew)
         made = Connection(
             name, streams[0].group, streams, pipeline=self.pipeline, hosts=self.hosts, sockets=self._outside.sockets,
-            clock=self._clock, hooks=hooks, watch=Watch(), life=life_of(self._settings, self.venue.limits),
-            most_failures=self._settings.reconnect_limit,
+            clock=self._clock, hooks=hooks, watch=self._watch(), life=life_of(self._settings, self.venue),
+            most_failures=self._settings.reconnect_limit, token=self._token,
         )  # fmt: skip
         made.pressed(pause=self.pipeline.pressed)
         return made
+
+    def _watch(self) -> Watch:
+        limits = self.venue.limits
+        return Watch(names_per_message=limits.names_per_message, heartbeat=limits.heartbeat)
+
+    def _token(self) -> str | None:
+        """Sign a token for what is sent next, where the venue takes one and there is a key."""
+        key = Key(self._settings.api_key, self._settings.api_secret)
+        if self.venue.sign is None or not key.secret:
+            return None
+        return self.venue.sign(key, self._clock.wall(), secrets.token_hex(16))
+
+    def _renew(self, instrument: str) -> None:
+        """Have the stream of an instrument's book begin anew."""
+        for connection in self.connections:
+            for stream in connection.streams:
+                if stream.instrument == instrument and stream.kind == "depth":
+                    connection.renew(stream.name)
 
     def _start(self, connection: Connection) -> None:
         if self._group is not None:
@@ -321,7 +340,7 @@ class Collector:
         """Give what questions may fetch with: the same client, so that everything goes through one budget."""
         return Supply(
             venue=self.venue, hosts=self.hosts, rest=self.rest, http=self._outside.http, clock=self._clock,
-            ceiling=ceiling_of(self._settings, self.venue.limits), kind=_TRADES[self._settings.trades_stream],
+            ceiling=ceiling_of(self._settings, self.venue.limits), kind=kind_of(self._settings, self.venue),
             archive=self._settings.archive, now=lambda: self.pipeline.clock.now(self._clock.monotonic()),
             own=self._looked_after,
         )  # fmt: skip

@@ -3,18 +3,16 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
-from msgspec import Struct
-
+from gapless.collect.leg import Ended, Hooks, Leg
 from gapless.collect.pipeline import Pipeline
 from gapless.errors import StoreError, Unavailable
 from gapless.model import MS, SECOND
-from gapless.ports import Clock, Socket, Sockets
+from gapless.ports import Clock, Sockets
 from gapless.protocol.overlap import LIMIT, Overlap
 from gapless.protocol.phases import Phase, Subscribed
-from gapless.protocol.session import Action, Probe, Replace, Send, Session, Watch
+from gapless.protocol.session import Action, Probe, Renew, Send, Session, Watch
 from gapless.venues.spec import Grouped, Hosts, Stream
 
 _FIRST_PAUSE = SECOND // 4
@@ -25,62 +23,6 @@ _CALM = 5 * SECOND  # between two replacements that nobody asked for; doubled ea
 _CALM_MOST = 300 * SECOND
 _REFUSED_AGAIN = 300 * SECOND  # a stream that was refused is asked for again after this
 _LIVED = 10 * SECOND  # who lived so long was no failure
-
-
-class Hooks(Struct, frozen=True):
-    """Whom a connection tells: of frames (for a recorder), of streams that may be silent, of noteworthy events.
-
-    `turn` is awaited before each attempt to connect: attempts are paced over all connections.
-    """
-
-    record: Callable[[str, list[bytes], int], None]
-    probe: Callable[["Connection", Stream], None]
-    note: Callable[..., None]
-    arrived: Callable[[], None]
-    turn: Callable[[], Awaitable[None]]
-
-
-class Ended(Struct, frozen=True):
-    """How a socket ended: when (ns UTC of this machine), close code and reason, and how long it had lived, ns."""
-
-    at: int
-    code: int
-    reason: str
-    lived: int
-
-
-class Leg:
-    """One socket of a connection, with its session; one that was left may still speak and is still heard."""
-
-    def __init__(self, connection: "Connection", session: Session, streams: list[Stream]) -> None:
-        self.session = session
-        self.streams = streams
-        self.over = asyncio.Event()
-        self.socket: Socket | None = None
-        self.opened_at = 0
-        self.until = 0
-        self.why = "its time was nearly up"
-        self.firsts: dict[str, int] = {}
-        self.kept: dict[str, list[Any]] = {}
-        self._connection = connection
-
-    def batch(self, frames: list[bytes], received: int) -> None:
-        """Take the text frames of one wake-up."""
-        self._connection.batch(frames, received, self)
-
-    def closed(self, code: int, reason: str) -> None:
-        """Learn that the socket is gone."""
-        if not self.over.is_set():
-            self._connection.closed(code, reason, self)
-            self.leave()
-
-    def leave(self) -> None:
-        """Close the socket, if it stands."""
-        self.session.closed()
-        self.over.set()
-        if self.socket is not None:
-            leaving, self.socket = self.socket, None
-            leaving.close(1000, "")
 
 
 class Connection:
@@ -94,6 +36,7 @@ class Connection:
     def __init__(
         self, name: str, group: str, streams: list[Stream], *, pipeline: Pipeline, hosts: Hosts, sockets: Sockets,
         clock: Clock, hooks: Hooks, watch: Watch, life: int, most_failures: int = 0,
+        token: Callable[[], str | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.name = name
         self.streams = streams
@@ -111,6 +54,8 @@ class Connection:
         self._watch = watch
         self._life = life
         self._most_failures = most_failures
+        self._token = token
+        self._standing = self._venue.streams.standing(group)
         self._paused = False
         self._leg = self._new_leg()
         self._successor: Leg | None = None
@@ -125,10 +70,12 @@ class Connection:
     def _new_leg(self) -> Leg:
         streams = self._venue.streams
         session = Session(
-            self.streams, subscribe=streams.subscribe, unsubscribe=streams.unsubscribe, watch=self._watch,
+            [*self.streams, *self._standing], watch=self._watch,
+            subscribe=lambda names, request: streams.subscribe(names, request, self._token()),
+            unsubscribe=lambda names, request: streams.unsubscribe(names, request, self._token()),
             flowed=self._pipeline.flowed, told=self._pipeline.told, agreed=self._pipeline.agreed,
         )  # fmt: skip
-        return Leg(self, session, self.streams)
+        return Leg(self, session, self.streams, self._clock)
 
     @property
     def session(self) -> Session:
@@ -139,6 +86,11 @@ class Connection:
     def opened_at(self) -> int:
         """When the socket that stands was opened, monotonic ns."""
         return self._leg.opened_at
+
+    @property
+    def latency(self) -> int | None:
+        """The round trip of a ping on the socket that stands, ns; None where none is known."""
+        return self._leg.latency if self.up else None
 
     @property
     def up(self) -> bool:
@@ -213,7 +165,7 @@ class Connection:
     async def _open(self) -> Leg:
         """Connect and subscribe."""
         leg = self._new_leg()
-        leg.socket = await self._sockets.connect(self._url, leg)
+        leg.socket = await self._sockets.connect(self._url, leg, self._venue.streams.ping)
         now = self._clock.monotonic()
         self.connects += 1
         leg.opened_at = now
@@ -326,11 +278,16 @@ class Connection:
         self._hooks.record(self.name, frames, received)
         grouped = self._venue.streams.group(frames)
         if grouped.controls:
+            for control in grouped.controls:
+                if control.error and control.id is None and not control.names:
+                    self._hooks.note("refused", self.name, reason=control.error)
             for stream in session.replied(grouped.controls, mono):
                 reason = session.subscriptions[stream.name].reason
                 leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=reason)
             self._hooks.note("subscribed", self.name, confirmed=self.confirmed, of=len(self.streams))
+        if grouped.numbers and (lost := session.counted(grouped.numbers)):
+            self._hooks.note("frames_missing", self.name, frames=lost)
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
         if self._broke_at and grouped.runs:
@@ -372,6 +329,10 @@ class Connection:
         self._hooks.note("silent", self.name, stream=stream.name, ms=silence)
         self._act(self._leg, self.session.silent(stream.name, now))
 
+    def renew(self, name: str) -> None:
+        """Have a stream begin anew."""
+        self.session.renew(name, self._clock.monotonic())
+
     def doubtful(self, stream: Stream) -> None:
         """Learn that a stream may be silent and that nobody can tell now: a successor shows it."""
         self._replace(self._leg, f"{stream.name} may be silent")
@@ -393,5 +354,7 @@ class Connection:
             elif isinstance(action, Probe):
                 if leg is self._leg:
                     self._hooks.probe(self, action.stream)
-            elif isinstance(action, Replace) and leg is self._leg:
+            elif isinstance(action, Renew):
+                self._hooks.renew(action.stream.instrument)
+            elif leg is self._leg:
                 self._replace(leg, action.reason)

@@ -275,6 +275,8 @@ class Fetching:
                 break
             ask = self._ask(tape, cursor, min(until, cursor + self._venue.limits.page_trades - 1))
             rows = (await self._surely(partial(self._page, ask))).trades
+            if not rows:
+                break
             inside = [row for row in rows if row.seq >= cursor and row.time < share.end]
             beyond = rows[-1].time >= share.end
             mine = inside + [row for row in rows if row.seq >= cursor and row.time >= share.end][: int(beside)]
@@ -295,6 +297,8 @@ class Fetching:
         found = await self._sources.rest_trades(ask, self._priority)
         if found.lacks:
             raise Wrong(f"REST has no ids {found.lacks[0][0]} to {found.lacks[0][1]}")
+        if found.trades and self._sources.strict(ask.tape) and found.trades[0].seq > ask.first:
+            raise Wrong(f"asked from id {ask.first} REST begins with id {found.trades[0].seq}")
         return found
 
     def _went(self, share: Share, time: int) -> None:

@@ -112,7 +112,9 @@ def load_track(reader: TapeReader, tape: Tape) -> Track:
     """Take a tape up where the store left it."""
     earlier = reader.wanted(tape.id)
     ended = _time_of(reader, tape, earlier[-1][1]) if earlier else 0
-    track = Track(tape, Sequence(Coverage(reader.all_spans(tape.id))), earlier=earlier, ended=ended)
+    track = Track(
+        tape, Sequence(Coverage(reader.all_spans(tape.id)), spanning=tape.kind == "span"), earlier=earlier, ended=ended
+    )
     track.permanent = joined_ranges((gap.first, gap.last) for gap in reader.gaps(tape.id, "permanent"))
     track.expired = reader.expired(tape.id, "trades")
     if tape.kind != "bars" and (last := reader.trade_before(tape.id, 2**63 - 1)):

@@ -100,7 +100,7 @@ class Listings:
         held = track.sequence.coverage.newest or track.begins - 1
         last = held
         history, now = self._pipeline.venue.history, self._pipeline.clock.now(self._clock.monotonic())
-        request = history.bars_request(self._hosts, line.instrument.symbol, (held + 1) * MINUTE, now)
+        request = history.bars_request(self._hosts, line.instrument.symbol, (held + 1) * MINUTE, now, now)
         try:
             if history.bars(await self._rest.get(request, priority=Priority.LIVE), track.tape):
                 return False

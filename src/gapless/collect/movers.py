@@ -1,10 +1,10 @@
 """Follows the top movers of a venue: chosen at the start and from time to time, begun and ended by rotation."""
 
-from gapless.budget.priority import Priority
 from gapless.collect.collector import Collector, Outside
+from gapless.collect.listed import everything_traded
 from gapless.collect.settings import MoverSettings
 from gapless.derive.movers import exchanged, movers
-from gapless.errors import UNREADABLE, BadInput, CouldNot, Unavailable
+from gapless.errors import BadInput, CouldNot, Unavailable
 from gapless.model import SECOND, Instrument, Ticker
 
 
@@ -73,16 +73,11 @@ class Movers:
         return chosen
 
     async def _tickers(self, *, patient: bool) -> list[Ticker]:
-        history, hosts = self._venue.history, self._collector.hosts
-        body = await self._collector.rest.get(history.tickers_request(hosts), patient=patient, priority=Priority.LIVE)
-        try:
-            return history.tickers(body)
-        except UNREADABLE as error:
-            raise Unavailable(f"the tickers of {self._venue.name} cannot be read: {error}") from error
+        return await everything_traded(self._venue, self._collector.hosts, self._collector.rest, patient=patient)
 
     def _unblocked(self) -> None:
         """Fail at once where nothing may leave: the list that holds is better than one that is waited for."""
-        request = self._venue.history.tickers_request(self._collector.hosts)
+        request = self._venue.history.time_request(self._collector.hosts)
         if left := self._collector.rest.blocked_for(request.url):
             raise Unavailable(f"{self._venue.name} may not be asked for another {left / SECOND:.0f} s")
 

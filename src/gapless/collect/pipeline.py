@@ -10,7 +10,8 @@ from gapless.collect.pending import Pending
 from gapless.derive.judge import LATENESS
 from gapless.errors import BadNumber
 from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
-from gapless.model.book import DepthDiff
+from gapless.model.book import DepthDiff, DepthSnapshot
+from gapless.model.instrument import Status
 from gapless.model.number import INT64
 from gapless.protocol.venue_clock import VenueClock
 from gapless.tape.coverage import Range
@@ -44,7 +45,8 @@ class Pipeline:
         self.messages = 0
         self.malformed = 0
         self.clock = VenueClock()
-        self.depth: Callable[[str, DepthDiff], None] = lambda instrument, diff: None
+        self.depth: Callable[[str, DepthDiff | DepthSnapshot], None] = lambda instrument, diff: None
+        self.statuses: Callable[[dict[str, Status]], None] = lambda statuses: None
         self.heard: Heard | None = None
         self.resume_within = resume_within
         self._fast = fast
@@ -113,6 +115,9 @@ class Pipeline:
             if stream is None:
                 continue
             self.messages += len(run)
+            if not stream.instrument:
+                self._at_large(stream, run, mono)
+                continue
             line = self.lines[stream.instrument]
             try:
                 values = self._read(stream, line, run, received)
@@ -120,13 +125,22 @@ class Pipeline:
                 values, misfits = self._read_each(stream, line, run, received)
                 odd += misfits
             if values and firsts is not None and isinstance(values[0], Trade):
-                firsts.setdefault(name, values[0].seq)
+                spans = values[0].fills - 1 if stream.kind == "span" else 0
+                firsts.setdefault(name, values[0].seq - spans)
             if values:
                 self._take(stream, line, values, mono, two=firsts is not None)
                 if self.heard is not None:
                     self.heard(stream, run, values)
         self.malformed += len(odd)
         return odd
+
+    def _at_large(self, stream: Stream, run: list[Any], mono: int) -> None:
+        """Take what speaks of no single instrument."""
+        for event in run:
+            if stream.kind == "heartbeat":
+                self.clock.heard(self.venue.streams.beat(event).time, mono)
+            elif stream.kind == "status":
+                self.statuses(self.venue.streams.statuses(event))
 
     def _read(self, stream: Stream, line: Line, run: list[Any], received: int) -> list[Any]:
         """Read a run into values, all of it or none."""
@@ -142,6 +156,8 @@ class Pipeline:
             return [streams.ticker(run[-1], stream.instrument)]
         if kind == "quote":
             return [streams.quote(run[-1], stream.instrument)]
+        if kind == "heartbeat":
+            return [streams.beat(run[-1])]
         if kind == "depth":
             tape = line.instrument.scale("trade")
             return [streams.depth(event, tape) for event in run]
@@ -171,6 +187,9 @@ class Pipeline:
             self._heard(line, values[-1].last_id, mono)
         elif kind == "quote":
             self.quotes[name] = values[-1]
+        elif kind == "heartbeat":
+            self.clock.heard(values[-1].time, mono)
+            self._heard(line, values[-1].last_id, mono)
         elif kind == "depth":
             for diff in values:
                 self.depth(name, diff)
@@ -178,7 +197,7 @@ class Pipeline:
     def _heard(self, line: Line, fill: int, mono: int) -> None:
         """Learn from a bar or a ticker of an execution that a trade must stand for."""
         track = line.trades
-        if track is None or (track.newest is None and track.earlier and track.ended):
+        if track is None or fill < 0 or (track.newest is None and track.earlier and track.ended):
             return  # what came while nobody listened is asked for, whatever comes now
         if track.newest is None and track.shown_fill < 0:
             track.shown_fill = fill  # it may be from before the stream began; what is named after it is not
@@ -204,6 +223,8 @@ class Pipeline:
         if last := arrival.newest:
             track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._keep(line, track, arrival.rows, in_order=arrival.in_order)
+        if line.bars and line.bars.begins is None and "bars" not in self.venue.streams.kinds:
+            line.bars.begin(rows[-1].time // MINUTE, rows[-1].time, within=self.resume_within)
         if arrival.rows:
             self._fast(line.instrument.id, arrival.rows)
 
@@ -320,6 +341,12 @@ class Pipeline:
             if track.begins is None and self.degraded and due > 0:
                 track.begin(due + 1, now, within=self.resume_within)
             if track.begins is None:
+                continue
+            if "bars" not in self.venue.streams.kinds and not self.degraded:
+                # Minutes are folded from trades; bars are asked for up to the one in which that began.
+                if track.newest is None and track.live is not None and due >= track.live:
+                    track.saw(track.live, track.live * MINUTE)
+                    self._want(track)
                 continue
             if due >= track.begins and (track.newest is None or due > track.newest):
                 track.saw(due, due * MINUTE)

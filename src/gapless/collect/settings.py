@@ -6,9 +6,9 @@ from msgspec import Struct, field
 
 from gapless.budget.state import Ceiling
 from gapless.errors import BadInput, UnknownName
-from gapless.model import HOUR, MINUTE, Environment
+from gapless.model import HOUR, MINUTE, Environment, TapeKind
 from gapless.model.times import parse_duration
-from gapless.venues.spec import Limits
+from gapless.venues.spec import Limits, Venue
 
 _MOST_MOVERS = 500  # of the highest, and of the lowest
 _LONGEST_INTERVAL_MS = 3_600_000  # a request an hour
@@ -47,7 +47,9 @@ class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     environment: Environment = "live"
     sim_url: str = ""
     api_key: str = ""
-    trades_stream: str = "aggTrade"
+    api_secret: str = ""
+    token_life: str = ""
+    trades_stream: str = ""
     weight_per_minute: int | None = None
     reserve: int = 0
     min_interval_ms: int = 0
@@ -63,15 +65,17 @@ def ceiling_of(settings: VenueSettings, limits: Limits) -> Ceiling:
     """Give what may be spent at a venue: its own limit or a lower one of ours, less the reserve."""
     return Ceiling(
         weight_per_minute=min(settings.weight_per_minute or limits.weight_per_minute, limits.weight_per_minute),
+        burst=limits.burst or 0,
         reserve=settings.reserve,
         min_interval_ms=settings.min_interval_ms,
         requests_per_hour=settings.requests_per_hour or 0,
     )
 
 
-def life_of(settings: VenueSettings, limits: Limits) -> int:
-    """Give how long a connection may live, ns: as the venue allows, or shorter."""
-    return parse_duration(settings.connection_life) if settings.connection_life else limits.connection_life
+def life_of(settings: VenueSettings, venue: Venue) -> int:
+    """Give how long a connection may live, ns: as the venue allows, or shorter, as by the life of its token."""
+    asked = (settings.connection_life, settings.token_life if settings.api_secret else "")
+    return min((parse_duration(text) for text in asked if text), default=venue.limits.connection_life)
 
 
 def check_movers(settings: MoverSettings, venues: Collection[str]) -> None:
@@ -94,11 +98,18 @@ def check_movers(settings: MoverSettings, venues: Collection[str]) -> None:
         raise BadInput(f"movers.every: {settings.every} is not allowed; 1m is the least")
 
 
-def check(name: str, settings: VenueSettings, limits: Limits) -> None:
+def kind_of(settings: VenueSettings, venue: Venue) -> TapeKind:
+    """Give the kind of tape that trades make: of the stream that was chosen, else of the venue's usual one."""
+    return venue.tapes[settings.trades_stream or next(iter(venue.tapes))]
+
+
+def check(settings: VenueSettings, venue: Venue) -> None:
     """Refuse, in one sentence that names the key, what the venue does not allow or what would allow nothing."""
-    if settings.trades_stream not in ("aggTrade", "trade"):
+    name, limits = venue.name, venue.limits
+    if settings.trades_stream and settings.trades_stream not in venue.tapes:
         raise BadInput(
-            f"venues.{name}.trades_stream: {settings.trades_stream!r} is not allowed; allowed are aggTrade, trade"
+            f"venues.{name}.trades_stream: {settings.trades_stream!r} is not allowed; "
+            f"allowed are {', '.join(venue.tapes)}"
         )
     weight, streams, connects = limits.weight_per_minute, limits.streams_per_connection, limits.connects_per_5m
     spendable = settings.weight_per_minute or weight
@@ -114,9 +125,9 @@ def check(name: str, settings: VenueSettings, limits: Limits) -> None:
         "reconnect_limit": (0, None, ""),
     }
     try:
-        life = life_of(settings, limits)
+        life = life_of(settings, venue)
     except BadInput as error:
-        raise BadInput(f"venues.{name}.connection_life: {error}") from error
+        raise BadInput(f"venues.{name}.connection_life or token_life: {error}") from error
     if not 0 < life <= limits.connection_life:
         hours = limits.connection_life // HOUR
         raise BadInput(

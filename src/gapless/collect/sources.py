@@ -12,7 +12,7 @@ from gapless.model import DAY, MINUTE, SECOND, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range, cut
 from gapless.tape.page import Mark, left_out, runs, wrong_bars, wrong_trades
-from gapless.venues.spec import ArchiveRows, Hosts, Page, Request, Venue
+from gapless.venues.spec import ArchiveRows, Hosts, Ids, Page, Request, Venue
 
 FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes, whatever else a reply holds
 _OVERDUE = 3 * DAY  # a file that is not there so long after it should be will not come
@@ -84,24 +84,27 @@ class Sources:
 
     def trades_request(self, ask: Ask) -> Request:
         """Write the request of a page of trades."""
-        keyed = self._rest.keyed
-        return self._venue.history.trades_request(self._hosts, ask.tape, ask.joint, ask.last, keyed=keyed)
+        ids = Ids(first=ask.joint, last=ask.last, before=ask.before, after=ask.after)
+        return self._venue.history.trades_request(self._hosts, ask.tape, ids, keyed=self._rest.keyed)
 
     def bars_request(self, tape: Tape, start: int, end: int) -> Request:
         """Write the request of the bars of [start, end), ns UTC."""
-        return self._venue.history.bars_request(self._hosts, tape.instrument.partition(":")[2], start, end)
+        return self._venue.history.bars_request(self._hosts, _symbol(tape), start, end, self._now())
 
     async def rest_trades(self, ask: Ask, priority: Priority) -> Found:
         """Ask for one page of trades."""
         request = self.trades_request(ask)
         body = await self.get(request, priority)
         rows = self._page(body, ask.tape).rows
+        if request.backward:
+            rows = [row for row in rows if row.seq >= ask.joint]
         if not rows:
             return Found(weight=request.weight)
         if wrong := wrong_trades(rows, ask.joint, by_id=request.by_id, before=ask.before, after=ask.after):
             raise Wrong(wrong)
         if self.strict(ask.tape):
-            return Found(trades=rows, vouched=runs(rows), lacks=left_out(rows, ask.first), weight=request.weight)
+            first = ask.first if request.by_id else rows[0].seq
+            return Found(trades=rows, vouched=runs(rows), lacks=left_out(rows, first), weight=request.weight)
         begin, end = rows[0].seq, rows[-1].seq
         lacks = [(ask.first, begin - 1)] if begin > max(ask.joint, ask.first) else []
         if request.by_id and lacks and begin > ask.last + 1:
@@ -121,10 +124,14 @@ class Sources:
         request = self._venue.history.trade_at_request(self._hosts, tape, start)
         if request is None:
             raise Later(f"the trades of {tape.name} cannot be found by time")
-        rows = self._page(await self.get(request, priority), tape).rows
-        if rows and rows[0].time < start:
-            raise Wrong(f"asked from {iso(start)} it begins at {iso(rows[0].time)}")
-        return rows[0].seq if rows and rows[0].time < end else None
+        body = await self.get(request, priority)
+        try:
+            found = self._venue.history.trade_at(body, tape, start)
+        except (*UNREADABLE, BadNumber) as error:
+            raise Wrong(f"it cannot be read: {error}") from error
+        if found and found[1] < start:
+            raise Wrong(f"asked from {iso(start)} it begins at {iso(found[1])}")
+        return found[0] if found and found[1] < end else None
 
     async def rest_bars(self, tape: Tape, start: int, end: int, priority: Priority) -> Found:
         """Ask for the bars that begin in [start, end), ns UTC; the last one may still be forming."""

@@ -10,7 +10,7 @@ from gapless.doctor.asking import Asking, Blocked
 from gapless.doctor.check import Check
 from gapless.errors import BadNumber, Banned, CouldNot, sentence_of
 from gapless.model import MINUTE, Instrument, Tape
-from gapless.venues.spec import Hosts, Request, Venue
+from gapless.venues.spec import Hosts, Ids, Request, Venue
 
 _TRIES = 4
 
@@ -53,15 +53,26 @@ def kinds(venue: Venue, hosts: Hosts, one: Instrument, seq: int | None, fill: in
     until, full = (now // MINUTE - 1) * MINUTE, venue.limits.page_bars * MINUTE
     found = [
         Kind("time", history.time_request(hosts), lambda body: history.time(body) and 1),
-        Kind("instruments", history.instruments_request(hosts), lambda body: len(history.instruments(body))),
+        *(
+            Kind("instruments", request, lambda body: len(history.instruments(body)))
+            for request in history.instruments_requests(hosts)
+        ),
         Kind("newest", history.newest_request(hosts, one.symbol), lambda body: history.newest(body)[0] and 1),
-        Kind("one bar", history.bars_request(hosts, one.symbol, until - MINUTE, until), count),
-        Kind("page of bars", history.bars_request(hosts, one.symbol, until - full, until), count),
-        Kind("book", history.depth_request(hosts, one.symbol), lambda body: len(history.depth(body, agg).bids)),
-        Kind("single trades", history.trades_request(hosts, single, fill - 99, fill, keyed=False), page(single)),
+        Kind("one bar", history.bars_request(hosts, one.symbol, until - MINUTE, until, now), count),
+        Kind("page of bars", history.bars_request(hosts, one.symbol, until - full, until, now), count),
+        Kind(
+            "single trades",
+            history.trades_request(hosts, single, Ids(first=fill - 99, last=fill), keyed=False),
+            page(single),
+        ),
     ]
+    if books := venue.snapshots:
+        found.append(
+            Kind("book", books.depth_request(hosts, one.symbol), lambda body: len(books.depth(body, agg).bids))
+        )
     if seq is not None:
-        asked = history.trades_request(hosts, agg, seq - venue.limits.page_trades + 1, seq, keyed=False)
+        ids = Ids(first=seq - venue.limits.page_trades + 1, last=seq)
+        asked = history.trades_request(hosts, agg, ids, keyed=False)
         found.append(Kind("page of trades", asked, page(agg)))
     if at := history.trade_at_request(hosts, agg, now - MINUTE):
         found.append(Kind("trade at a time", at, page(agg)))

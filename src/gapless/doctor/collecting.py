@@ -140,7 +140,7 @@ async def _official(asking: Asking, hosts: Hosts, store: SqliteStore, one: Instr
     for at in range(done.start, done.end, (limits.page_bars - 1) * MINUTE):
         until = min(at + limits.page_bars * MINUTE, done.end + MINUTE)
         for _ in range(_TRIES):
-            rows = history.bars(await asking.get(history.bars_request(hosts, one.symbol, at, until)), tape)
+            rows = history.bars(await asking.get(history.bars_request(hosts, one.symbol, at, until, 0)), tape)
             if rows and rows[-1].start == until - MINUTE:
                 break
             await asyncio.sleep(_PAUSE)

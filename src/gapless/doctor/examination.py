@@ -152,8 +152,8 @@ class _Visit:
     async def _reach(self) -> list[Instrument]:
         history, asking = self._venue.history, self._asking
         try:
-            body = await asking.get(history.instruments_request(self._hosts))
-            listed = history.instruments(body)
+            bodies = [await asking.get(request) for request in history.instruments_requests(self._hosts)]
+            listed = [one for body in bodies for one in history.instruments(body)]
         except msgspec.DecodeError as trouble:
             raise Unreachable(f"{self._hosts.rest} is no {self._venue.name}: {trouble}") from trouble
         except CouldNot as trouble:
@@ -165,7 +165,7 @@ class _Visit:
         took = (asking.last.mono[1] - asking.last.mono[0]) / SECOND
         figures = {"instruments": len(listed), "trading": trading, "seconds": round(took, 3)}
         self._found(Check("reach", "ok", f"{len(listed)} instruments, {trading} of them trading", figures))
-        self._found(answers.limits(self._venue, body))
+        self._found(answers.limits(self._venue, bodies[0]))
         return listed
 
     async def _heard(

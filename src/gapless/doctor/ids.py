@@ -11,7 +11,7 @@ from gapless.doctor.asking import Asking
 from gapless.doctor.check import Check, some
 from gapless.doctor.listening import Ear
 from gapless.model import MS, SECOND, Trade
-from gapless.venues.spec import Hosts
+from gapless.venues.spec import Hosts, Ids
 
 _POLLS = 8
 _PAUSE = SECOND // 2
@@ -89,7 +89,7 @@ async def _page(asking: Asking, hosts: Hosts, ear: Ear) -> _Page:
     """Fetch the newest ids heard, at most a page; where the venue cannot page by id, the newest there are."""
     history, last = asking.venue.history, ear.trades[-1].seq
     first = max(min(row.seq for row in ear.trades), last - asking.venue.limits.page_trades + 1)
-    request = history.trades_request(hosts, ear.tape, first, last, keyed=False)
+    request = history.trades_request(hosts, ear.tape, Ids(first=first, last=last), keyed=False)
     body = await asking.get(request)
     rows = history.trades_page(body, ear.tape, first if request.by_id else None, 0).rows
     return _Page(ear, {row.seq: _bare(row) for row in rows if row.seq >= first}, last if request.by_id else None)
@@ -117,7 +117,7 @@ async def lag(asking: Asking, hosts: Hosts, ear: Ear | None) -> Check:
     if ear is None or not ear.trades:
         return Check("rest lag", "skipped", "no trade was heard by which it could be told")
     seq, received = ear.trades[-1].seq, ear.trades[-1].received
-    request = asking.venue.history.trades_request(hosts, ear.tape, seq, seq, keyed=False)
+    request = asking.venue.history.trades_request(hosts, ear.tape, Ids(first=seq, last=seq), keyed=False)
     for poll in range(1, _POLLS + 1):
         page = asking.venue.history.trades_page(await asking.get(request), ear.tape, seq, 0)
         after = (asking.last.wall[1] - received) / MS

@@ -79,7 +79,9 @@ class _Wire:
         grouped = self._venue.streams.group(frames)
         self.malformed += len(grouped.malformed)
         for control in grouped.controls:
-            for name in self.asked.get(control.id or 0, ()):
+            for name in control.names or self.asked.get(control.id or 0, ()):
+                if name not in self.ears:
+                    continue
                 self.ears[name].acknowledged = control.error is None
                 self.ears[name].rejected = control.error or ""
         for name, run in grouped.runs.items():
@@ -89,6 +91,12 @@ class _Wire:
     def closed(self, code: int, reason: str) -> None:
         """Learn that the connection is over."""
         self.closed_with = (code, reason)
+
+    def pinged(self) -> None:
+        """Nothing hangs on pings here."""
+
+    def ponged(self) -> None:
+        """Nothing hangs on pongs here."""
 
 
 class Listening:
@@ -137,7 +145,8 @@ class Listening:
             wire.asked[self._requests] = names
             for ear in some:
                 ear.asked_at = self._clock.monotonic()
-            wire.socket.send(self.venue.streams.subscribe(names, self._requests))
+            for text in self.venue.streams.subscribe(names, self._requests, None):
+                wire.socket.send(text)
             await self._clock.sleep(int(SECOND / self.venue.limits.messages_per_second))
         return ears
 

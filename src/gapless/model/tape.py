@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-TapeKind = Literal["agg", "trade", "bars"]
+TapeKind = Literal["agg", "span", "trade", "bars"]
 
 
 class Side(IntEnum):
@@ -24,9 +24,11 @@ class Tape(Struct, frozen=True, kw_only=True):
 
     `id` is the store's key (0 while it has none). A new `epoch` begins when ids restart, a symbol is relisted
     or digits grow. Prices are in units of 10^-price_digits, sizes of 10^-size_digits, `tick` in price units.
-    A tape of `bars` is numbered by the minute since 1970. `began` is the first id that the venue ever gave,
-    where it is known: nothing lies before it. The venue writes sizes in units of `contract_size` (plain decimal
-    text) of the base asset, or of the quote asset where the contract is `inverse`; ours are always base units.
+    Rows of `trade` are single executions, rows of `agg` aggregates with numbers of their own; a row of `span` stands
+    for the ids from `first_fill` to its own. A tape of `bars` is numbered by the minute since 1970. `began` is the
+    first id that the venue ever gave, where it is known: nothing lies before it. The venue writes sizes in units of
+    `contract_size` (plain decimal text) of the base asset, or of the quote asset where the contract is `inverse`; ours
+    are always base units.
     """
 
     id: int = 0

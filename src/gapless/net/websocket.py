@@ -12,15 +12,18 @@ from gapless.ports import SocketEvents
 BATCH = 1_000
 _RECEIVE_BUFFER = 256 * 1024  # picows drains the whole backlog in one callback: this bounds it
 _TEXT, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.CONTINUATION, WSMsgType.CLOSE
-_IDLE_PING = 15.0
+_PING_EVERY = 10.0
+_PONG = b"pong"
+_LARGEST = 128 * 1024 * 1024  # whole books come in one frame
 _PONG_WITHIN = 10.0
 
 
 class _Listener(WSListener):
     """Gathers text frames until the buffer is drained."""
 
-    def __init__(self, events: SocketEvents) -> None:
+    def __init__(self, events: SocketEvents, ping: str | None) -> None:
         super().__init__()
+        self._ping = ping.encode() if ping is not None else None
         self._events = events
         self._frames: list[bytes] = []
         self._part = b""
@@ -41,6 +44,24 @@ class _Listener(WSListener):
             self._closed(transport, frame)
         if frame.last_in_buffer or len(frames) >= BATCH:
             self._flush()
+
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        """Ping as the venue wants it; the answer tells the latency."""
+        if self._ping is None:
+            transport.send_ping()
+        else:
+            transport.send(_TEXT, self._ping)
+        self._events.pinged()
+
+    def is_user_specific_pong(self, frame: WSFrame) -> bool:
+        """Say whether a frame answers a ping."""
+        if self._ping is None:
+            answered = frame.msg_type is WSMsgType.PONG
+        else:
+            answered = frame.msg_type is _TEXT and frame.get_payload_as_memoryview() == _PONG
+        if answered:
+            self._events.ponged()
+        return answered
 
     def _closed(self, transport: WSTransport, frame: WSFrame) -> None:
         self._code = frame.get_close_code().value
@@ -88,17 +109,21 @@ class PicowsSocket:
 class PicowsSockets:
     """Opens connections with picows."""
 
-    async def connect(self, url: str, events: SocketEvents) -> PicowsSocket:
-        """Open a connection, or raise `Unavailable`."""
+    async def connect(self, url: str, events: SocketEvents, ping: str | None = None) -> PicowsSocket:
+        """Open a connection, or raise `Unavailable`.
+
+        It is pinged all the time, and closed when no pong comes: half-open sockets are found, and latency is known.
+        """
         try:
             transport, _ = await ws_connect(
-                lambda: _Listener(events),
+                lambda: _Listener(events, ping),
                 url,
                 websocket_handshake_timeout=10,
                 enable_auto_ping=True,
-                auto_ping_idle_timeout=_IDLE_PING,
+                auto_ping_idle_timeout=_PING_EVERY,
                 auto_ping_reply_timeout=_PONG_WITHIN,
-                auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+                max_frame_size=_LARGEST,
+                auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
             )
             # It may have been closed again by now.
             raw = transport.underlying_transport.get_extra_info("socket")

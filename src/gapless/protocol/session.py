@@ -12,7 +12,7 @@ from gapless.protocol.phases import CONNECTION, SUBSCRIPTION, Phase, Subscribed
 from gapless.protocol.rate import Rate
 from gapless.venues.spec import Control, Stream
 
-TRADES = ("agg", "trade")
+TRADES = ("agg", "span", "trade")
 _RACE = 2 * SECOND
 
 
@@ -34,7 +34,13 @@ class Replace(Struct, frozen=True):
     reason: str
 
 
-Action = Send | Probe | Replace
+class Renew(Struct, frozen=True):
+    """Have the book of an instrument begun anew: of its changes some were lost."""
+
+    stream: Stream
+
+
+Action = Send | Probe | Replace | Renew
 
 
 class Watch(Struct, frozen=True, kw_only=True):
@@ -53,6 +59,7 @@ class Watch(Struct, frozen=True, kw_only=True):
     idle_factor: int = 7
     idle_most: int = 60 * SECOND
     follower_idle: int = 10 * SECOND
+    heartbeat: int = 5 * SECOND
     names_per_message: int = 100
 
 
@@ -92,8 +99,8 @@ class Session:
         self,
         streams: Iterable[Stream],
         *,
-        subscribe: Callable[[Sequence[str], int], str],
-        unsubscribe: Callable[[Sequence[str], int], str],
+        subscribe: Callable[[Sequence[str], int], list[str]],
+        unsubscribe: Callable[[Sequence[str], int], list[str]],
         watch: Watch,
         flowed: Callable[[str], int] = lambda instrument: 0,
         told: Callable[[str], int] = lambda instrument: 0,
@@ -110,6 +117,8 @@ class Session:
         self._requests: dict[int, list[str]] = {}
         self._queue: list[tuple[bool, list[str]]] = []
         self._next = 1
+        self._number_of_frame: int | None = None
+        self._doubted: set[str] = set()
 
     def opened(self, now: int) -> list[Action]:
         """Learn that the connection stands: subscribe to everything, in as few messages as can be."""
@@ -125,21 +134,27 @@ class Session:
         """Match replies to what was asked; give the streams that were rejected."""
         rejected: list[Stream] = []
         for control in controls:
-            names = self._requests.pop(control.id or 0, [])
-            if control.error is not None and len(names) > 1:
+            names = self._spoken_of(control)
+            if control.error is not None and len(names) > 1 and not control.names:
                 self._halve(names, now)
                 continue
             for name in names:
                 subscription = self.subscriptions[name]
+                if subscription.phase is not Subscribed.PENDING:
+                    continue
                 if control.error is not None:
-                    if subscription.phase is not Subscribed.PENDING:
-                        continue
                     subscription.moves(Subscribed.REJECTED, now)
                     subscription.reason = control.error
                     rejected.append(subscription.stream)
-                elif subscription.phase is Subscribed.PENDING:
+                else:
                     subscription.moves(Subscribed.CONFIRMED, now)
         return rejected
+
+    def _spoken_of(self, control: Control) -> list[str]:
+        """List the streams that a reply speaks of."""
+        if control.names:
+            return [name for name in control.names if name in self.subscriptions]  # a venue may list all that it sends
+        return self._requests.pop(control.id or 0, [])
 
     def _halve(self, names: list[str], now: int) -> None:
         """Put the names of a refused message back, to be asked for in two messages."""
@@ -164,6 +179,20 @@ class Session:
         subscription.patience = 0
         subscription.silences = 0
 
+    def counted(self, numbers: Iterable[int]) -> int:
+        """Take the numbers of the frames of a batch; give how many frames are missing between them.
+
+        What they brought nobody knows: every stream of trades is asked about, and every book begun anew.
+        """
+        lost = 0
+        for number in numbers:
+            expected = number if self._number_of_frame is None else self._number_of_frame + 1
+            lost += max(number - expected, 0)
+            self._number_of_frame = max(number, expected - 1)
+        if lost:
+            self._doubted = {name for name, one in self.subscriptions.items() if one.stream.kind in (*TRADES, "depth")}
+        return lost
+
     def ticked(self, now: int) -> list[Action]:
         """Look for what should have come: acknowledgements and data. At most one message goes out, and one probe."""
         if self.phase is not Phase.OPEN:
@@ -176,16 +205,22 @@ class Session:
                 return [self._leave("a subscription was not acknowledged")]
             if phase not in (Subscribed.CONFIRMED, Subscribed.LIVE):
                 continue
-            if subscription.stream.kind in TRADES:
-                if self._is_suspect(subscription, now):
+            name, kind = subscription.stream.name, subscription.stream.kind
+            if kind in TRADES:
+                if name in self._doubted or self._is_suspect(subscription, now):
                     suspects.append(subscription)
-            elif self._is_left_behind(subscription, now):
-                actions += self.silent(subscription.stream.name, now)
+            elif name in self._doubted:
+                self._doubted.discard(name)
+                actions.append(Renew(subscription.stream))
+            elif self._is_overdue(subscription, now):
+                actions += self.silent(name, now)
                 if self.phase is not Phase.OPEN:
                     return actions
         if suspects:
             # The fastest has the most to tell, and where the whole route is silent one answer is enough.
-            suspect = min(suspects, key=lambda one: (not one.rate.mean, one.rate.mean))
+            doubted = [one for one in suspects if one.stream.name in self._doubted]
+            suspect = min(doubted or suspects, key=lambda one: (not one.rate.mean, one.rate.mean))
+            self._doubted.discard(suspect.stream.name)
             suspect.asked = now
             actions.append(Probe(suspect.stream))
         return actions
@@ -205,6 +240,12 @@ class Session:
             return True
         told, watch = self._told(subscription.stream.instrument), self._watch
         return bool(told) and now - told > watch.told and now - subscription.asked > 2 * watch.told
+
+    def _is_overdue(self, subscription: Subscription, now: int) -> bool:
+        """Say whether something other than trades should have come: heartbeats by the clock, the rest after trades."""
+        if subscription.stream.kind != "heartbeat":
+            return self._is_left_behind(subscription, now)
+        return now - max(subscription.last, subscription.since, subscription.asked) > self._watch.heartbeat
 
     def _is_left_behind(self, subscription: Subscription, now: int) -> bool:
         """Say whether a stream that follows trades did not follow them: the first that it missed is long past.
@@ -252,8 +293,7 @@ class Session:
             return [self._leave(f"{name} is acknowledged and silent")]
         if self._nothing_comes(now):
             return [self._leave("nothing comes any more")]
-        subscription.moves(Subscribed.WANTED, now)
-        self._queue += [(False, [name]), (True, [name])]
+        self.renew(name, now)
         return []
 
     def _nothing_comes(self, now: int) -> bool:
@@ -271,6 +311,13 @@ class Session:
         if self.phase is Phase.OPEN:
             self._go(Phase.LEAVING)
 
+    def renew(self, name: str, now: int) -> None:
+        """Have a stream leave and come again, so that it begins anew."""
+        subscription = self.subscriptions.get(name)
+        if subscription is not None and subscription.phase in (Subscribed.CONFIRMED, Subscribed.LIVE):
+            subscription.moves(Subscribed.WANTED, now)
+            self._queue += [(False, [name]), (True, [name])]
+
     def _next_message(self, now: int) -> list[Action]:
         """Give the next message that waits: venues count messages a second."""
         if not self._queue:
@@ -280,7 +327,7 @@ class Session:
             return self._ask(names, now)
         number = self._number()
         self._requests[number] = []
-        return [Send(self._unsubscribe(names, number))]
+        return [Send(text) for text in self._unsubscribe(names, number)]
 
     def _ask(self, names: list[str], now: int) -> list[Action]:
         actions: list[Action] = []
@@ -292,7 +339,7 @@ class Session:
             for name in part:
                 self.subscriptions[name].moves(Subscribed.PENDING, now)
                 self.subscriptions[name].asked = now
-            actions.append(Send(self._subscribe(part, number)))
+            actions += [Send(text) for text in self._subscribe(part, number)]
         return actions
 
     def _leave(self, reason: str) -> Replace:

@@ -337,8 +337,10 @@ class Reading:
         return [JobRow(*row) for row in rows]
 
     def counts(self, tape: int, first: int, last: int) -> int:
-        """Count the trades with ids `first` to `last`."""
-        row = self.one("SELECT count(*) FROM trade WHERE tape = ? AND seq BETWEEN ? AND ?", (tape, first, last))
+        """Count the ids from `first` to `last` that trades stand for."""
+        spanning = self.one("SELECT kind = 'span' FROM tape WHERE id = ?", (tape,))[0]
+        what = "total(fills)" if spanning else "count(*)"
+        row = self.one(f"SELECT {what} FROM trade WHERE tape = ? AND seq BETWEEN ? AND ?", (tape, first, last))  # noqa: S608
         return int(row[0])
 
     def bar_counts(self, instrument: str, start: int, end: int) -> int:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from gapless.model import Evidence, Trade
 from gapless.tape.coverage import Coverage, Range
 from gapless.tape.page import runs
+from gapless.tape.wanted import joined_ranges
 
 
 class Arrival(Struct):
@@ -27,18 +28,23 @@ class Sequence:
 
     The fast path is one check of a whole run: it begins right after the newest id and has no break. Whatever
     else comes is sorted out one by one against the coverage. An event of price 0 and size 0 is an id spent
-    without a trade: it is vouched for and gives no row.
+    without a trade: it is vouched for and gives no row. On a `spanning` tape an event stands for the ids of all its
+    executions, the last of which is its own; one of which a part is held already is left out, and the rest of it is a
+    hole, because its parts come one by one where history is asked.
     """
 
-    __slots__ = ("coverage", "next")
+    __slots__ = ("_spanning", "coverage", "next")
 
-    def __init__(self, coverage: Coverage) -> None:
+    def __init__(self, coverage: Coverage, *, spanning: bool = False) -> None:
         self.coverage = coverage
+        self._spanning = spanning
         newest = coverage.newest
         self.next: int | None = None if newest is None else newest + 1
 
     def append(self, run: list[Trade]) -> Arrival:
         """Take a run of streamed events; what comes late or twice is told apart from what is new."""
+        if self._spanning:
+            return self._sort_out(run)
         first, last = run[0].seq, run[-1].seq
         if first == self.next and last - first + 1 == len(run) and _unbroken(run, first):
             self.next = last + 1
@@ -57,16 +63,20 @@ class Sequence:
         coverage = self.coverage
         fresh: dict[int, Trade] = {}
         for trade in run:
-            if trade.seq not in coverage and trade.seq not in fresh:
+            if trade.seq not in coverage and trade.seq not in fresh and not self._held_in_part(trade):
                 fresh[trade.seq] = trade
         rows = sorted(fresh.values(), key=lambda trade: trade.seq)
         in_order = bool(rows) and rows[0].seq >= (self.next or 0)
-        vouched = runs(rows)
+        vouched = joined_ranges((row.first_fill, row.seq) for row in rows) if self._spanning else runs(rows)
         for first, last in vouched:
             coverage.add(first, last, Evidence.STREAM)
         if rows:
             self.next = max(self.next or 0, rows[-1].seq + 1)
         return Arrival(_traded(rows), vouched, rows[-1] if rows else None, len(run) - len(rows), in_order)
+
+    def _held_in_part(self, trade: Trade) -> bool:
+        ids = (trade.first_fill, trade.seq)
+        return self._spanning and self.coverage.missing(*ids) != [ids]
 
     def fill(self, rows: Rows[Trade], vouched: Range, evidence: Evidence) -> Arrival:
         """Take a page that vouches for a range of ids; rows already held are left out."""

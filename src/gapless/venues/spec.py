@@ -8,12 +8,19 @@ from msgspec import Struct
 from gapless.errors import GaplessError
 from gapless.model import Bar, Environment, Instrument, Quote, Tape, TapeKind, Ticker, Trade
 from gapless.model.book import DepthDiff, DepthSnapshot
+from gapless.model.instrument import Status
 
-StreamKind = Literal["agg", "trade", "bars", "ticker", "quote", "depth"]
+StreamKind = Literal["agg", "span", "trade", "bars", "ticker", "quote", "depth", "heartbeat", "status"]
+
+Mark = tuple[int, int]
+"""A row that is held: its id and its time, ns UTC."""
 
 
 class Stream(Struct, frozen=True):
-    """One subscription: its name on the wire, what it carries, and the group of connections it must be on."""
+    """One subscription: its name, what it carries, and the group of connections it must be on.
+
+    `instrument` is empty where it speaks of no single one: heartbeats of a whole connection, the state of all products.
+    """
 
     name: str
     instrument: str
@@ -22,31 +29,58 @@ class Stream(Struct, frozen=True):
 
 
 class Control(Struct, frozen=True):
-    """A reply to something we sent: `id` says to what, `error` is None where it was accepted."""
+    """A reply to something we sent: `error` is None where it was accepted.
+
+    It speaks of the streams `names` where the venue names them (those that were not asked for are passed over), else
+    of all that the message `id` asked for.
+    """
 
     id: int | None
     error: str | None
+    names: tuple[str, ...] = ()
 
 
 class Grouped(Struct):
-    """The frames of a batch, decoded and laid out by stream name, each run in the order received."""
+    """The frames of a batch, decoded and laid out by stream name, each run in the order received.
+
+    `numbers` are those that the venue gives the frames of a connection, in the order received; none where it does not.
+    """
 
     runs: dict[str, list[Any]]
     controls: list[Control]
     notices: list[str]
     malformed: list[bytes]
+    numbers: list[int] = []
+
+
+class Beat(Struct, frozen=True, gc=False):
+    """A heartbeat: the venue's time (ns UTC) and the newest execution id of its instrument, -1 where it tells none."""
+
+    time: int
+    last_id: int = -1
 
 
 class Request(Struct, frozen=True):
     """A REST request with its price in the venue's currency; `keyed` asks for the API key header.
 
-    `by_id` says that the reply begins at the id asked for; else it is the newest that there is.
+    `by_id` says that the reply holds the ids asked for, and perhaps others before them where `backward`; else it is
+    the newest that there is, within the times of the rows held on either side.
     """
 
     url: str
     weight: int
     keyed: bool = False
     by_id: bool = True
+    backward: bool = False
+
+
+class Ids(Struct, frozen=True, kw_only=True):
+    """Ids of a tape that are asked for, with the rows that are held on either side, None where none is."""
+
+    first: int
+    last: int
+    before: Mark | None = None
+    after: Mark | None = None
 
 
 class Page(Struct, frozen=True):
@@ -58,17 +92,28 @@ class Page(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What a venue allows. Times are ns of real time."""
+    """What a venue allows. Times are ns of real time.
+
+    Of `weight_per_minute` at most `burst` leaves at once where that is set, and the rest evenly: as a bucket that
+    fills. `connects_per_second` counts beside `connects_per_5m`. Ids of a kind in `consecutive` have no holes.
+    `heartbeat` is how long a heartbeat may fail to come. Bars of minutes in which nothing traded are left out where
+    `empty_omitted`.
+    """
 
     weight_per_minute: int
+    burst: int | None = None
     streams_per_connection: int
     connects_per_5m: int
+    connects_per_second: int | None = None
     messages_per_second: float
     connection_life: int
     ping_every: int
     page_trades: int
     page_bars: int
     consecutive: frozenset[TapeKind]
+    names_per_message: int = 100
+    heartbeat: int = 5_000_000_000
+    empty_omitted: bool = False
     recent_trades_window: int | None = None
 
 
@@ -98,17 +143,28 @@ class ArchiveRows(Struct):
 class Streams(Protocol):
     """What a venue pushes: subscriptions and frames."""
 
+    @property
+    def kinds(self) -> frozenset[StreamKind]:
+        """The kinds of events that are pushed at all."""
+
+    @property
+    def ping(self) -> str | None:
+        """The text that keeps a connection alive, answered by "pong"; None where protocol pings do."""
+
     def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
         """Name the stream that carries a kind of event of an instrument."""
+
+    def standing(self, group: str) -> list[Stream]:
+        """List the streams that every connection of a group carries beside those of its instruments."""
 
     def url(self, hosts: Hosts, group: str) -> str:
         """Give the address of a connection of a group."""
 
-    def subscribe(self, names: Sequence[str], request: int) -> str:
-        """Write the message that subscribes."""
+    def subscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+        """Write the messages that subscribe; `token` signs them where a venue takes one."""
 
-    def unsubscribe(self, names: Sequence[str], request: int) -> str:
-        """Write the message that unsubscribes."""
+    def unsubscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+        """Write the messages that unsubscribe."""
 
     def group(self, frames: Iterable[bytes]) -> Grouped:
         """Decode a batch of frames."""
@@ -125,8 +181,14 @@ class Streams(Protocol):
     def quote(self, event: Any, instrument: str) -> Quote:
         """Read a best bid and ask."""
 
-    def depth(self, event: Any, tape: Tape) -> DepthDiff:
-        """Read a change of the book."""
+    def depth(self, event: Any, tape: Tape) -> DepthDiff | DepthSnapshot:
+        """Read a change of the book, or the whole of it."""
+
+    def beat(self, event: Any) -> Beat:
+        """Read a heartbeat."""
+
+    def statuses(self, event: Any) -> dict[str, Status]:
+        """Read the state of products, by symbol."""
 
 
 class History(Protocol):
@@ -140,11 +202,11 @@ class History(Protocol):
     def needs_key(self) -> bool:
         """Whether old single trades are refused without an API key."""
 
-    def instruments_request(self, hosts: Hosts) -> Request:
+    def instruments_requests(self, hosts: Hosts) -> list[Request]:
         """Ask for all instruments."""
 
     def instruments(self, body: bytes) -> list[Instrument]:
-        """Read all instruments."""
+        """Read the instruments of one reply."""
 
     def weight_limit(self, body: bytes) -> int | None:
         """Read the weight a minute that the venue announces among its instruments; None where it names none."""
@@ -155,17 +217,20 @@ class History(Protocol):
     def time(self, body: bytes) -> int:
         """Read the venue's clock, ns UTC."""
 
-    def trades_request(self, hosts: Hosts, tape: Tape, first: int, last: int, *, keyed: bool) -> Request:
-        """Ask for trades from id `first` on; where the venue cannot page by id, for the newest."""
+    def trades_request(self, hosts: Hosts, tape: Tape, ids: Ids, *, keyed: bool) -> Request:
+        """Ask for a page of trades that holds the first of some ids, or where the venue pages by time, the last."""
 
     def trades_page(self, body: bytes, tape: Tape, first: int | None, received: int) -> Page:
         """Read a page of trades that was asked for from id `first`, None where it was not asked for by id."""
 
     def trade_at_request(self, hosts: Hosts, tape: Tape, time: int) -> Request | None:
-        """Ask for the first trade at or after a time, ns UTC; None where the venue cannot page by time."""
+        """Ask where the first trade at or after a time lies, ns UTC; None where the venue cannot find by time."""
 
-    def bars_request(self, hosts: Hosts, symbol: str, start: int, end: int) -> Request:
-        """Ask for the bars that begin in [start, end), ns UTC, at most a page of them."""
+    def trade_at(self, body: bytes, tape: Tape, time: int) -> Mark | None:
+        """Read the first trade at or after the time asked for: its id, and its time or, untold, the one asked for."""
+
+    def bars_request(self, hosts: Hosts, symbol: str, start: int, end: int, now: int) -> Request:
+        """Ask for the bars that begin in [start, end), ns UTC, at most a page; `now` is the venue's time, or 0."""
 
     def bars(self, body: bytes, tape: Tape) -> list[Bar]:
         """Read a page of bars, ascending; the last may still be forming."""
@@ -176,23 +241,27 @@ class History(Protocol):
     def newest(self, body: bytes) -> tuple[int, int]:
         """Read the newest execution id, and the venue's time of it in ns."""
 
-    def tickers_request(self, hosts: Hosts) -> Request:
+    def tickers_requests(self, hosts: Hosts) -> list[Request]:
         """Ask for the 24 h tickers of everything that trades."""
 
     def tickers(self, body: bytes) -> list[Ticker]:
-        """Read the 24 h tickers of everything that trades."""
-
-    def depth_request(self, hosts: Hosts, symbol: str) -> Request:
-        """Ask for a snapshot of the book."""
-
-    def depth(self, body: bytes, tape: Tape) -> DepthSnapshot:
-        """Read a snapshot of the book."""
+        """Read the 24 h tickers of one reply."""
 
     def used_weight(self, headers: dict[str, str]) -> int | None:
         """Read from a reply how much of the budget is used in the current window."""
 
     def refusal(self, status: int, headers: dict[str, str], body: bytes, venue_now: int) -> GaplessError | None:
         """Say what is wrong with a reply; None when it is an answer. `venue_now` is ns UTC by the venue's clock."""
+
+
+class Snapshots(Protocol):
+    """Books that are begun by REST."""
+
+    def depth_request(self, hosts: Hosts, symbol: str) -> Request:
+        """Ask for a snapshot of the book."""
+
+    def depth(self, body: bytes, tape: Tape) -> DepthSnapshot:
+        """Read a snapshot of the book."""
 
 
 class Archives(Protocol):
@@ -217,12 +286,31 @@ class Archives(Protocol):
         """Read rows, sorted by id or time."""
 
 
-class Venue(Struct, frozen=True):
-    """One exchange. `hosts` gives the addresses of an environment, from `sim_url` where that is simulated."""
+class Key(Struct, frozen=True):
+    """What signs for us at a venue: the name of a key, and the key itself."""
+
+    name: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r})"
+
+
+class Venue(Struct, frozen=True, kw_only=True):
+    """One exchange. `hosts` gives the addresses of an environment, from `sim_url` where that is simulated.
+
+    `tapes` are the names that the venue gives its streams of trades, with the kind of tape that each makes, the usual
+    one first. `sign` makes a token at a time (ns UTC of this machine) that lives for `token_life` ns and counts once
+    (`nonce`); None where the venue takes none. A venue without `snapshots` brings those of its books by stream.
+    """
 
     name: str
     limits: Limits
+    tapes: dict[str, TapeKind]
     hosts: Callable[[Environment, str | None], Hosts]
     streams: Streams
     history: History
     archives: Archives
+    snapshots: Snapshots | None = None
+    sign: Callable[[Key, int, str], str] | None = None
+    token_life: int = 0

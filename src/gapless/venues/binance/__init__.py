@@ -9,15 +9,43 @@ from msgspec import Struct
 from gapless.errors import BadInput, GaplessError
 from gapless.model import Bar, Environment, Instrument, Quote, Tape, TapeKind, Ticker, Trade
 from gapless.model.book import DepthDiff, DepthSnapshot
+from gapless.model.instrument import Status
 from gapless.venues.binance import archive, history, parse, symbols
 from gapless.venues.binance.limits import SPOT, USDM, Market
-from gapless.venues.spec import Archive, ArchiveRows, Grouped, Hosts, Page, Request, Stream, StreamKind, Venue
+from gapless.venues.spec import (
+    Archive,
+    ArchiveRows,
+    Beat,
+    Grouped,
+    Hosts,
+    Ids,
+    Mark,
+    Page,
+    Request,
+    Stream,
+    StreamKind,
+    Venue,
+)
 
 
 class BinanceStreams(Struct, frozen=True):
     """What one of the two markets pushes."""
 
     market: Market
+
+    @property
+    def kinds(self) -> frozenset[StreamKind]:
+        """The kinds of events that are pushed at all."""
+        return frozenset(symbols.SUFFIX)
+
+    @property
+    def ping(self) -> str | None:
+        """Protocol pings keep a connection alive."""
+        return None
+
+    def standing(self, group: str) -> list[Stream]:
+        """A connection carries what was asked for and nothing else."""
+        return []
 
     def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
         """Name the stream that carries a kind of event of an instrument."""
@@ -27,13 +55,13 @@ class BinanceStreams(Struct, frozen=True):
         """Give the address of a connection of a group: the combined form, which names every frame's stream."""
         return hosts.websocket + self.market.routes[group]
 
-    def subscribe(self, names: Sequence[str], request: int) -> str:
+    def subscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
         """Write the message that subscribes."""
-        return _control("SUBSCRIBE", names, request)
+        return [_control("SUBSCRIBE", names, request)]
 
-    def unsubscribe(self, names: Sequence[str], request: int) -> str:
+    def unsubscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
         """Write the message that unsubscribes."""
-        return _control("UNSUBSCRIBE", names, request)
+        return [_control("UNSUBSCRIBE", names, request)]
 
     def group(self, frames: Iterable[bytes]) -> Grouped:
         """Decode a batch of frames."""
@@ -59,6 +87,14 @@ class BinanceStreams(Struct, frozen=True):
         """Read a change of the book."""
         return parse.depth(event, tape)
 
+    def beat(self, event: Any) -> Beat:
+        """There are no heartbeats."""
+        raise TypeError(f"{event!r} is no event of {self.market.name}")
+
+    def statuses(self, event: Any) -> dict[str, Status]:
+        """There is no stream of them."""
+        raise TypeError(f"{event!r} is no event of {self.market.name}")
+
 
 class BinanceHistory(Struct, frozen=True):
     """What one of the two markets answers by REST."""
@@ -75,9 +111,9 @@ class BinanceHistory(Struct, frozen=True):
         """Whether old single trades are refused without an API key: on USD-M, not on spot."""
         return not self.market.recent_keyless
 
-    def instruments_request(self, hosts: Hosts) -> Request:
+    def instruments_requests(self, hosts: Hosts) -> list[Request]:
         """Ask for all instruments."""
-        return history.request(hosts, self.market, "exchangeInfo", self.market.info_weight)
+        return [history.request(hosts, self.market, "exchangeInfo", self.market.info_weight)]
 
     def instruments(self, body: bytes) -> list[Instrument]:
         """Read all instruments."""
@@ -95,9 +131,9 @@ class BinanceHistory(Struct, frozen=True):
         """Read the venue's clock."""
         return history.server_time(body)
 
-    def trades_request(self, hosts: Hosts, tape: Tape, first: int, last: int, *, keyed: bool) -> Request:
-        """Ask for trades from id `first` on."""
-        return history.trades_request(hosts, self.market, tape, first, last, keyed=keyed)
+    def trades_request(self, hosts: Hosts, tape: Tape, ids: Ids, *, keyed: bool) -> Request:
+        """Ask for trades from id `ids.first` on."""
+        return history.trades_request(hosts, self.market, tape, ids.first, ids.last, keyed=keyed)
 
     def trades_page(self, body: bytes, tape: Tape, first: int | None, received: int) -> Page:
         """Read a page of trades."""
@@ -107,7 +143,11 @@ class BinanceHistory(Struct, frozen=True):
         """Ask for the first aggregate at or after a time."""
         return history.trade_at_request(hosts, self.market, tape, time)
 
-    def bars_request(self, hosts: Hosts, symbol: str, start: int, end: int) -> Request:
+    def trade_at(self, body: bytes, tape: Tape, time: int) -> Mark | None:
+        """Read the first aggregate at or after a time."""
+        return history.trade_at(body)
+
+    def bars_request(self, hosts: Hosts, symbol: str, start: int, end: int, now: int) -> Request:
         """Ask for 1m bars."""
         return history.bars_request(hosts, self.market, symbol, start, end)
 
@@ -123,9 +163,9 @@ class BinanceHistory(Struct, frozen=True):
         """Read the newest execution id and its time."""
         return history.newest(body)
 
-    def tickers_request(self, hosts: Hosts) -> Request:
+    def tickers_requests(self, hosts: Hosts) -> list[Request]:
         """Ask for all 24 h tickers."""
-        return history.request(hosts, self.market, "ticker/24hr", self.market.tickers_weight)
+        return [history.request(hosts, self.market, "ticker/24hr", self.market.tickers_weight)]
 
     def tickers(self, body: bytes) -> list[Ticker]:
         """Read all 24 h tickers."""
@@ -193,9 +233,11 @@ def _venue(market: Market) -> Venue:
         address = sim_url.rstrip("/")
         return Hosts(address, address.replace("http", "ws", 1), address)
 
+    answers = BinanceHistory(market)
     return Venue(
-        market.name, market.limits, hosts, BinanceStreams(market), BinanceHistory(market), BinanceArchives(market)
-    )
+        name=market.name, limits=market.limits, tapes={"aggTrade": "agg", "trade": "trade"}, hosts=hosts,
+        streams=BinanceStreams(market), history=answers, archives=BinanceArchives(market), snapshots=answers,
+    )  # fmt: skip
 
 
 VENUES = (_venue(USDM), _venue(SPOT))

@@ -23,7 +23,7 @@ from gapless.venues.binance.wire import (
     TickerRow,
     TradeRow,
 )
-from gapless.venues.spec import Hosts, Page, Request
+from gapless.venues.spec import Hosts, Mark, Page, Request
 
 _AGGS = msgspec.json.Decoder(list[AggRow])
 _TRADES = msgspec.json.Decoder(list[TradeRow])
@@ -70,6 +70,12 @@ def trade_at_request(hosts: Hosts, market: Market, tape: Tape, time: int) -> Req
         return None
     symbol = tape.instrument.partition(":")[2]
     return request(hosts, market, "aggTrades", market.agg_weight, symbol=symbol, startTime=-(-time // MS), limit=1)
+
+
+def trade_at(body: bytes) -> Mark | None:
+    """Read the id and the time of the first aggregate at or after a time."""
+    row = next(iter(_AGGS.decode(body)), None)
+    return None if row is None else (row.a, row.T * MS)
 
 
 def trades_page(body: bytes, tape: Tape, first: int | None, received: int) -> Page:

@@ -1,6 +1,6 @@
-"""The ports: what the shell needs of the outside, one screen each."""
+"""What keeps rows, ledger and budgets."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -11,67 +11,6 @@ from gapless.model.signal import Judged, SignalFilter
 R = TypeVar("R")
 ExpiredKind = Literal["trades", "ladders"]
 RowKind = Literal["trades", "candles", "events", "log", "signals"]
-
-
-class Clock(Protocol):
-    """Time, as the process sees it."""
-
-    def wall(self) -> int:
-        """Give the machine's time, ns UTC; only display, latency figures and deadlines of this machine use it."""
-
-    def monotonic(self) -> int:
-        """Give ns that never go back."""
-
-    def sleep(self, ns: int) -> Awaitable[None]:
-        """Wait."""
-
-
-class Socket(Protocol):
-    """One open WebSocket connection."""
-
-    def send(self, text: str) -> None:
-        """Queue a text frame."""
-
-    def pause(self) -> None:
-        """Stop reading; the peer's frames wait in the kernel."""
-
-    def resume(self) -> None:
-        """Read on."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Close in good order; `SocketEvents.closed` follows."""
-
-
-class SocketEvents(Protocol):
-    """What a connection tells its owner, in the order it happens."""
-
-    def batch(self, frames: list[bytes], received: int) -> None:
-        """Take the text frames of one wake-up, at most 1,000, received at `received` (ns UTC)."""
-
-    def closed(self, code: int, reason: str) -> None:
-        """Learn that the connection is over; code 1006 when it broke."""
-
-
-class Sockets(Protocol):
-    """Opens WebSocket connections."""
-
-    async def connect(self, url: str, events: SocketEvents) -> Socket:
-        """Open a connection, or raise `Unavailable`."""
-
-
-class Reply(Struct, frozen=True):
-    """What a REST host answered; header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Http(Protocol):
-    """Asks REST hosts and archives."""
-
-    async def get(self, url: str, headers: dict[str, str]) -> Reply:
-        """Send one GET; any status is an answer, a broken network is `Unavailable`."""
 
 
 class MinuteRow(Struct, frozen=True):
@@ -321,7 +260,7 @@ class TapeReader(Reads, Protocol):
         """List what is kept of jobs, by name."""
 
     def counts(self, tape: int, first: int, last: int) -> int:
-        """Count the trades with ids `first` to `last`."""
+        """Count the ids from `first` to `last` that trades stand for: one each, but on a tape of spans."""
 
     def row_bytes(self, kind: RowKind) -> float | None:
         """Give the bytes on disk that a row takes, by some of them; None where the store does not tell."""

@@ -1,0 +1,40 @@
+"""The ports: what the shell needs of the outside, one screen each."""
+
+from gapless.ports.network import Clock, Http, Reply, Socket, SocketEvents, Sockets
+from gapless.ports.storage import (
+    BudgetStore,
+    ExpiredKind,
+    HostRecord,
+    JobRow,
+    Locks,
+    LogEntry,
+    MinuteRow,
+    Reads,
+    Removal,
+    RowKind,
+    TapeReader,
+    TapeStore,
+    Transaction,
+)
+
+__all__ = [
+    "BudgetStore",
+    "Clock",
+    "ExpiredKind",
+    "HostRecord",
+    "Http",
+    "JobRow",
+    "Locks",
+    "LogEntry",
+    "MinuteRow",
+    "Reads",
+    "Removal",
+    "Reply",
+    "RowKind",
+    "Socket",
+    "SocketEvents",
+    "Sockets",
+    "TapeReader",
+    "TapeStore",
+    "Transaction",
+]
