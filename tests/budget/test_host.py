@@ -117,3 +117,26 @@ def test_never_more_than_the_limit_is_granted_in_a_minute(steps: list[tuple[str,
                 assert after.window - now // MINUTE in (0, 1)
                 assert spent[after.window] <= LIMIT - reserve
                 state = after
+
+
+BUCKET = Ceiling(weight_per_minute=600, burst=15)  # ten a second, fifteen at once
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * SECOND), st.integers(1, 15)), min_size=1, max_size=60))
+def test_a_venue_that_counts_by_a_bucket_never_sees_it_overflow(asked: list[tuple[int, int]]) -> None:
+    state, now, tokens, then = HostState(), T0, 15.0, T0
+    for pause, cost in asked:
+        now += pause
+        state, wait = granted(state, cost, BUCKET, now)
+        while wait:
+            now += wait
+            state, wait = granted(state, cost, BUCKET, now)
+        tokens = min(15.0, tokens + (now - then) * 10 / SECOND) - cost  # as the venue counts it
+        then = now
+        assert tokens > -1e-6
+
+
+def test_a_request_dearer_than_the_bucket_leaves_when_it_is_full() -> None:
+    small = Ceiling(weight_per_minute=600, burst=5)
+    state = spend(HostState(), 20, T0, small)
+    assert granted(state, 1, small, T0)[1] == 16 * SECOND // 10

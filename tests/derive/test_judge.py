@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 from tapes import ID, T0, Book, bars_of, trade
 
-from gapless.derive.judge import LATENESS, candle_of, revised
+from gapless.derive.judge import LATENESS, bar_of, candle_of, revised
 from gapless.derive.settle import Vouched
 from gapless.model import MINUTE, SECOND, Evidence, Gap, Origin, Proof, Side, State
+from gapless.model.candle import LENT_COUNTS, LENT_QUOTE, UNTOLD
 from gapless.model.proof import derived
 
 BEFORE = trade(1, -30 * SECOND, 100)
@@ -335,3 +336,47 @@ def test_quote_sums_past_64_bits_are_stored_exactly():
     ((former, _, _),) = book.store.revisions(ID, T0)
     assert former.quote_volume == exact
     assert book.candle().quote_volume == exact
+
+
+# Bars that tell less than nine values
+
+SPARSE = replace(UNNAMED, quote_volume=UNTOLD, trades=UNTOLD, taker_buy_volume=UNTOLD, taker_buy_quote_volume=UNTOLD)
+
+
+def test_what_the_venues_bar_does_not_tell_is_lent_by_whole_trades_that_agree_with_it():
+    book = Book()
+    book.trades(TAPE)
+    book.bar(SPARSE)
+    candle = book.candle()
+    assert (candle.proof, candle.origin, candle.lent) == (Proof.PROVEN, Origin.VENUE, LENT_QUOTE | LENT_COUNTS)
+    assert (candle.trades, candle.quote_volume, candle.taker_buy_volume) == (
+        BAR.trades, BAR.quote_volume, BAR.taker_buy_volume,
+    )  # fmt: skip
+    assert bar_of(candle) == replace(SPARSE, first_id=candle.first_seq, last_id=candle.last_seq)
+
+
+def test_what_nobody_tells_stays_unknown_and_is_no_zero():
+    book = Book()
+    book.bar(SPARSE)
+    book.due(0)
+    candle = book.candle()
+    assert (candle.proof, candle.volume, candle.trades, candle.quote_volume) == (Proof.OFFICIAL, BAR.volume, None, None)
+
+
+@pytest.mark.parametrize("value", ["open", "high", "low", "close", "volume"])
+def test_a_sparse_bar_that_differs_in_what_it_tells_is_disputed_and_lent_nothing(value):
+    book = Book()
+    book.trades(TAPE)
+    book.bar(replace(SPARSE, **{value: getattr(SPARSE, value) + 1}))
+    assert (proof(book), book.candle().trades) == (Proof.DISPUTED, None)
+
+
+def test_a_quote_sum_that_a_venue_rounds_is_no_dispute_and_another_one_is():
+    volumes = (BAR.quote_volume + BAR.quote_volume // 2_000_000, BAR.quote_volume * 2)
+    found = []
+    for quote in volumes:
+        book = Book()
+        book.trades(TAPE)
+        book.bar(replace(SPARSE, quote_volume=quote))
+        found.append(proof(book))
+    assert found == [Proof.PROVEN, Proof.DISPUTED]

@@ -54,7 +54,7 @@ def _poured(state: HostState, cost: int, ceiling: Ceiling, now: int) -> tuple[in
         return 0, 0
     every = -(-MINUTE // limit_of(state, ceiling, now))
     depth = ceiling.burst * every
-    whole_at = min(max(state.whole_at, now), now + depth)  # further ahead than it can be: a clock that was set back
+    whole_at = min(max(state.whole_at, now), now + MINUTE)  # further ahead than it can be: a clock that was set back
     wait = whole_at + cost * every - depth - now
     return (whole_at, wait) if wait > 0 and whole_at > now else (whole_at + cost * every, 0)
 

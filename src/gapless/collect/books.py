@@ -91,11 +91,13 @@ class Books:
             await self._clock.sleep(_BETWEEN)
 
     async def _follow_stream(self, kept: _Kept) -> None:
-        """Have the stream begin anew where the book broke; its first snapshot comes by itself."""
+        """Have the stream begin anew where the book broke; its first snapshot comes by itself, if it is not lost."""
         while True:
             await kept.wanted.wait()
             kept.wanted.clear()
-            if kept.book.state is BookState.BROKEN:
+            if kept.book.state is BookState.WAITING:
+                await self._clock.sleep(_BETWEEN)
+            if kept.book.state is not BookState.LIVE:
                 self._renew(kept.instrument.id)
                 await self._clock.sleep(_BETWEEN)
 
