@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tapes import ID, T0, Book, bars_of, trade
 
+from gapless import __version__
 from gapless.cli.app import run
 from gapless.model import MINUTE, SECOND, Evidence, Gap
 from gapless.store.sqlite import SqliteStore
@@ -378,3 +379,9 @@ def test_a_permanent_hole_is_named_with_its_reason_apart_from_what_may_still_com
         "6 to 7 (2 ids), disconnect at 2026-01-07T12:00:00Z, permanent at 2026-01-07T12:00:00Z: no source has it" in out
     )
     assert "    archive: 1 answer of weight 0 in 900 ms (41,240 weight by rest)" in out
+
+
+def test_the_version_and_the_commands_are_told_without_a_mistake(capsys) -> None:
+    assert (run(["--version"]), capsys.readouterr().out) == (0, f"gapless {__version__}\n")
+    assert run([]) == 0
+    assert "Commands:" in capsys.readouterr().out

@@ -7,10 +7,12 @@ import sys
 import threading
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from gapless import __version__
 from gapless.cli import (
     audit,
     backfill,
@@ -39,12 +41,25 @@ TETHER = "GAPLESS_TETHERED"
 
 app = typer.Typer(
     name="gapless",
-    help="A complete, provable market tape: stream what is live, fetch only what was missed, prove it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback(invoke_without_command=True)
+def begin(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
+) -> None:
+    """A complete, provable market tape: stream what is live, fetch only what was missed, prove it."""
+    if version:
+        typer.echo(f"gapless {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 app.command()(demo.demo)
 app.command()(running.run)
 app.command()(backfill.backfill)

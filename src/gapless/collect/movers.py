@@ -53,8 +53,8 @@ class Movers:
             return f"{len(now)} movers stay: {count} would change, fewer than movers.min_change"
         begin = [one for one in known if one.id in chosen and one.id not in collector.pipeline.lines]
         end = [name for name in now if name not in chosen and name not in pinned]
-        self.chosen = chosen
         refused = await collector.swap(begin, end, anew=True)
+        self.chosen = [name for name in chosen if name in collector.pipeline.lines]
         for name, reason in refused.items():
             self._note("mover_refused", name, reason=reason)
         self._tell(begun=len(begin) - len(refused), ended=len(end))
