@@ -14,9 +14,10 @@ from typing import Any
 
 from gapless.adapters import open_store
 from gapless.announcing import Announcer
-from gapless.collect.collector import Collector, Outside
+from gapless.collect.collector import Collector
 from gapless.collect.disk import room_of, watch_disk
 from gapless.collect.movers import Movers
+from gapless.collect.outside import Outside
 from gapless.collect.recorder import Recorder
 from gapless.collect.storage import Storage
 from gapless.collect.writer import Writer
@@ -337,7 +338,7 @@ class Engine:
                 f"there is no connection {connection!r}; " + (f"did you mean {near[0]}?" if near else _some(names))
             )
         began = self.clock.monotonic()
-        done = await asyncio.gather(*(collector.rotate("asked for", connection) for collector in self.collectors))
+        done = await asyncio.gather(*(one.wiring.rotate("asked for", connection) for one in self.collectors))
         outcome = [one for some in done for one in some]
         return {
             "rotated": [name for name, why in outcome if why is None],

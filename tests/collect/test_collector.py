@@ -9,7 +9,8 @@ from desk import BINANCE
 from manual import EPOCH, Answer, Asked, HandHttp, HandSocket, HandSockets, ManualClock, reply, settled
 from tiny_market import AGG, BARS, ID, TinyMarket
 
-from gapless.collect.collector import Collector, Outside
+from gapless.collect.collector import Collector
+from gapless.collect.outside import Outside
 from gapless.collect.settings import CollectSettings, VenueSettings
 from gapless.errors import BadInput, Refused, Unavailable, UnknownName
 from gapless.model import DAY, SECOND

@@ -193,7 +193,8 @@ def test_without_streams_nothing_is_connected_and_closed_candles_come_by_rest() 
         await outage.live(4 * 60)
         assert outage.house.sockets.opened == []
         state = outage.house.collector.degrading.state
-        assert state and state.why == "collect.streams is false: nothing is streamed"
+        assert state
+        assert state.why == "collect.streams is false: nothing is streamed"
         held = outage.candles()
         assert {minute: (one.proof, one.polled) for minute, one in held.items()} == dict.fromkeys(
             held, (Proof.OFFICIAL, True)

@@ -1,60 +1,37 @@
 """Collects the instruments of one venue: connections, order, repair."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
-from urllib.parse import urlsplit
-
-from msgspec import Struct
 
 from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection
-from gapless.collect.connects import Connects
 from gapless.collect.degrading import Degrading
 from gapless.collect.demand import Supply
-from gapless.collect.leg import Hooks
 from gapless.collect.line import Line, load_line
 from gapless.collect.listed import everything_listed
 from gapless.collect.listings import Listings
+from gapless.collect.outside import Outside
 from gapless.collect.pending import Pending
-from gapless.collect.pipeline import Fast, Pipeline
+from gapless.collect.pipeline import Pipeline
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, kind_of, life_of
+from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, kind_of
 from gapless.collect.timing import Timing
 from gapless.collect.watchdog import Watchdog
+from gapless.collect.wiring import Wiring
 from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
-from gapless.ports import BudgetStore, Clock, Http, Locks, Sockets, TapeReader, TapeStore
-from gapless.protocol.session import Watch
-from gapless.protocol.shards import laid
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
-from gapless.venues.spec import Key, Stream, Venue
+from gapless.venues.spec import Stream, Venue
 
 _TICK = SECOND // 10
 _NEVER = 2**62
 _TRIES = 4  # at a venue that does not answer while its instruments are not known
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
-_AT_ONCE = 32  # rotations under way at a time
-
-
-class Outside(Struct, frozen=True):
-    """What a collector needs of the outside."""
-
-    store: TapeStore
-    reader: TapeReader
-    http: Http
-    sockets: Sockets
-    budgets: BudgetStore
-    clock: Clock
-    note: Callable[..., None]
-    fast: Fast
-    record: Callable[[str, list[bytes], int], None]
-    locks: Locks
 
 
 class Collector:
@@ -64,7 +41,6 @@ class Collector:
         self.venue = venue
         self.pending = Pending()
         self.hosts = venue.hosts(settings.environment, settings.sim_url or None)
-        self.connections: list[Connection] = []
         self.pinned: set[str] = set()
         self.arrived: Callable[[], None] = lambda: None
         self._settings = settings
@@ -78,13 +54,6 @@ class Collector:
             outside.http, outside.budgets, outside.clock, venue, ceiling,
             api_key=settings.api_key or None, note=outside.note,
         )  # fmt: skip
-        most = settings.connects_per_5m or venue.limits.connects_per_5m
-        self.connects = Connects(
-            outside.budgets, outside.clock, urlsplit(self.hosts.websocket).netloc, most,
-            venue.limits.connects_per_second,
-        )  # fmt: skip
-        self.books = Books(venue, self.rest, self.hosts, outside.clock, self._renew)
-        self.pipeline.depth = self.books.diff
         self.repair = Repair(
             self.pipeline, self.rest, self.hosts, outside.clock,
             http=outside.http, trade_before=self._trade_before, expired=self._expired, archive=settings.archive,
@@ -94,15 +63,23 @@ class Collector:
             listed=self.listed, ended=self._ended,
         )  # fmt: skip
         self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
-        self._rotations = asyncio.Semaphore(_AT_ONCE)
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._group: asyncio.TaskGroup | None = None
+        self.wiring = Wiring(
+            self.pipeline, self.hosts, settings, outside,
+            suspects=self.watchdog.suspects, note=self._note, arrived=self._arrived, streamed=collect.streams,
+        )  # fmt: skip
+        self.books = Books(venue, self.rest, self.hosts, outside.clock, self.wiring.renew)
+        self.pipeline.depth = self.books.diff
         self.rotations = 0
         self.rotations_failed = 0
         self._timing = Timing(self.pipeline, self.rest, self.hosts, outside.clock, outside.note)
         self.degrading = Degrading(
-            self.pipeline, self.connections, outside.clock, outside.note, streamed=collect.streams
+            self.pipeline, self.wiring.connections, outside.clock, outside.note, streamed=collect.streams
         )
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Its connections."""
+        return self.wiring.connections
 
     def _expired(self, tape: Tape) -> list[Range]:
         return self._outside.reader.expired(tape.id, "trades")
@@ -129,7 +106,7 @@ class Collector:
         for instrument in ({one.id: one for one in movers} | chosen).values():
             fresh = instrument.id in anew and instrument.id not in chosen
             self._begin(instrument, book=instrument.id in books, anew=fresh)
-        self._lay()
+        self.wiring.lay()
 
     def _begin(self, instrument: Instrument, *, book: bool = False, anew: bool = False) -> None:
         """Take an instrument up, with its tapes as the store left them."""
@@ -199,66 +176,6 @@ class Collector:
         pushed = self.venue.streams.kinds
         return [self.venue.streams.stream(instrument, one) for one in kinds if one in pushed]
 
-    def _lay(self) -> list[Connection]:
-        """Lay the streams on connections; give those whose streams are others than before."""
-        if not self._collect.streams:
-            return []
-        most = self._settings.streams_per_connection or self.venue.limits.streams_per_connection
-        now = {connection.name: connection.streams for connection in self.connections}
-        by_name = {connection.name: connection for connection in self.connections}
-        changed = []
-        for name, streams in laid(now, self.pipeline.streams(), most, venue=self.venue.name).items():
-            if name not in by_name:
-                self.connections.append(self._connection(name, streams))
-                self._start(self.connections[-1])
-            elif streams != by_name[name].streams:
-                by_name[name].streams = streams
-                changed.append(by_name[name])
-        return changed
-
-    def _connection(self, name: str, streams: list[Stream]) -> Connection:
-        suspects = self.watchdog.suspects
-        hooks = Hooks(self._outside.record, suspects, self._note, self._arrived, self.connects.turn, self._renew)
-        made = Connection(
-            name, streams[0].group, streams, pipeline=self.pipeline, hosts=self.hosts, sockets=self._outside.sockets,
-            clock=self._clock, hooks=hooks, watch=self._watch(), life=life_of(self._settings, self.venue),
-            most_failures=self._settings.reconnect_limit, token=self._token,
-        )  # fmt: skip
-        made.pressed(pause=self.pipeline.pressed)
-        return made
-
-    def _watch(self) -> Watch:
-        limits = self.venue.limits
-        return Watch(names_per_message=limits.names_per_message, heartbeat=limits.heartbeat)
-
-    def _token(self) -> str | None:
-        """Sign a token for what is sent next, where the venue takes one and there is a key."""
-        key = Key(self._settings.api_key, self._settings.api_secret)
-        if self.venue.sign is None or not key.secret:
-            return None
-        return self.venue.sign(key, self._clock.wall(), secrets.token_hex(16))
-
-    def _renew(self, instrument: str) -> None:
-        """Have the stream of an instrument's book begin anew."""
-        for connection in self.connections:
-            for stream in connection.streams:
-                if stream.instrument == instrument and stream.kind == "depth":
-                    connection.renew(stream.name)
-
-    def _start(self, connection: Connection) -> None:
-        if self._group is not None:
-            self._running[connection.name] = self._group.create_task(connection.run(), name=connection.name)
-
-    async def rotate(self, reason: str, name: str | None = None) -> list[tuple[str, str | None]]:
-        """Replace all connections, or the one of a name; give for each why it stays, None where it was replaced."""
-
-        async def one(connection: Connection) -> tuple[str, str | None]:
-            async with self._rotations:
-                return connection.name, await connection.rotate(reason)
-
-        chosen = [connection for connection in self.connections if name in (None, connection.name)]
-        return list(await asyncio.gather(*(one(connection) for connection in chosen)))
-
     async def change(self, add: list[str], remove: list[str]) -> dict[str, str]:
         """Begin and end instruments while everything else goes on; give those refused, each with the reason."""
         refused = {name: "it is not collected" for name in remove if name not in self.pipeline.lines}
@@ -293,13 +210,7 @@ class Collector:
             if line := self.pipeline.lines.get(name):
                 self.pipeline.forget(name, self._clock.monotonic())
                 self._outside.locks.free(self._tapes_of(line))
-        changed = self._lay()
-        for connection in [one for one in self.connections if not one.streams]:
-            self.connections.remove(connection)
-            changed.remove(connection)
-            if task := self._running.pop(connection.name, None):
-                task.cancel()
-        await asyncio.gather(*(one.rotate("its subscriptions changed") for one in changed))
+        await self.wiring.relay()
         return refused
 
     def _arrived(self) -> None:
@@ -360,9 +271,8 @@ class Collector:
     async def run(self) -> None:
         """Collect for ever."""
         async with asyncio.TaskGroup() as group:
-            self._group = self.watchdog.tasks = group
-            for connection in self.connections:
-                self._start(connection)
+            self.watchdog.tasks = group
+            self.wiring.run(group)
             group.create_task(self.books.run(), name=f"{self.venue.name}/books")
             group.create_task(self.repair.run(), name=f"{self.venue.name}/repair")
             group.create_task(self.listings.run(), name=f"{self.venue.name}/listings")

@@ -1,7 +1,8 @@
 """Follows the top movers of a venue: chosen at the start and from time to time, begun and ended by rotation."""
 
-from gapless.collect.collector import Collector, Outside
+from gapless.collect.collector import Collector
 from gapless.collect.listed import everything_traded
+from gapless.collect.outside import Outside
 from gapless.collect.settings import MoverSettings
 from gapless.derive.movers import exchanged, movers
 from gapless.errors import BadInput, CouldNot, Unavailable
