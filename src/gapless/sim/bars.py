@@ -160,11 +160,15 @@ class BarSource:
                 pieces.append(piece)
         return merge(pieces, start) if pieces else None
 
-    def window(self, start: int, upto: int) -> Bar | None:
-        """Merges everything from the minute `start` to `upto`, whole minutes or not; whole hours are kept."""
+    def window(self, start: int, upto: int, *, before: int | None = None) -> Bar | None:
+        """Merges everything from the minute `start` to `upto`, whole minutes or not; whole hours are kept.
+
+        With `before`, only minutes that begin before it.
+        """
         pieces: list[Bar | None] = []
         at = start
-        while at <= upto:
+        last = upto if before is None else min(upto, before - 1)
+        while at <= last:
             if at % HOUR == 0 and at + HOUR + SETTLED <= upto:
                 if at not in self._hours:
                     self._hours[at] = self._hour(at, upto)

@@ -14,12 +14,16 @@ import msgspec
 from msgspec import Struct, field
 
 from gapless.adapters import open_store
-from gapless.model import MINUTE, MS, Origin
+from gapless.model import MINUTE, MS, Origin, State
 from gapless.model.number import scaled, wide
 from gapless.ports import TapeReader
 from gapless.query.audit import audit
 
 Row = tuple[int, ...]
+FOLDS = "fold_1m"  # whole minutes of the trades sent, where the venue streams no closed bars
+BARS = ("kline_1m", FOLDS)
+FOLDED = 6  # of a fold: start, open, high, low, close, volume
+MS_DIGITS = 6  # a time in ms that is told finer is a decimal text
 
 
 class Tally(Struct):
@@ -42,7 +46,7 @@ def compare(journal: Path, store: str, environment: str) -> Tally:
     tally = Tally()
     instruments = {instrument.id: instrument for instrument in reader.instruments()}
     for (symbol, kind), rows in truth.items():
-        what = "candles" if kind == "kline_1m" else "trades"
+        what = "candles" if kind in BARS else "trades"
         tally.sent[what] += len(rows)
         instrument = instruments.get(f"{venue}:{symbol}")
         if instrument is None:
@@ -53,7 +57,9 @@ def compare(journal: Path, store: str, environment: str) -> Tally:
         digits = (instrument.price_digits, instrument.size_digits)
         wanted = {row[0]: row for row in (_scaled(kind, row, digits) for row in rows)}
         held = list(
-            _bars(reader, instrument.id, wanted) if what == "candles" else _trades(reader, instrument.id, kind, wanted)
+            _bars(reader, instrument.id, kind, wanted)
+            if what == "candles"
+            else _trades(reader, instrument.id, kind, wanted)
         )
         missing = _count(tally, what, f"{symbol} {kind}", wanted, held)
         if missing:
@@ -81,15 +87,20 @@ def _scaled(kind: str, row: list[Any], digits: tuple[int, int]) -> Row:
     p, s = digits
     if kind == "agg":
         seq, price, size, first, last, time, maker = row
-        return (seq, time * MS, scaled(price, p), scaled(size, s), -1 if maker else 1, last - first + 1, first)
+        return (seq, _ns(time), scaled(price, p), scaled(size, s), -1 if maker else 1, last - first + 1, first)
     if kind == "trade":
         seq, price, size, time, maker = row
-        return (seq, time * MS, scaled(price, p), scaled(size, s), -1 if maker else 1, 1, seq)
+        return (seq, _ns(time), scaled(price, p), scaled(size, s), -1 if maker else 1, 1, seq)
     start, opened, high, low, close, volume, quote, count, taker, taker_quote = row
     prices = tuple(scaled(text, p) for text in (opened, high, low, close))
-    return (
-        start * MS, *prices, scaled(volume, s), wide(quote, p + s), count, scaled(taker, s), wide(taker_quote, p + s),
-    )  # fmt: skip
+    folded = (start * MS, *prices, scaled(volume, s))
+    if kind == FOLDS:
+        return folded
+    return (*folded, wide(quote, p + s), count, scaled(taker, s), wide(taker_quote, p + s))
+
+
+def _ns(time: int | str) -> int:
+    return time * MS if isinstance(time, int) else scaled(time, MS_DIGITS)
 
 
 def _trades(reader: TapeReader, instrument: str, kind: str, wanted: dict[int, Row]) -> Iterator[Row]:
@@ -99,20 +110,22 @@ def _trades(reader: TapeReader, instrument: str, kind: str, wanted: dict[int, Ro
                 yield (t.seq, t.time, t.price, t.size, t.side, t.fills, t.first_fill)
 
 
-def _bars(reader: TapeReader, instrument: str, wanted: dict[int, Row]) -> Iterator[Row]:
+def _bars(reader: TapeReader, instrument: str, kind: str, wanted: dict[int, Row]) -> Iterator[Row]:
+    """Give the venue's bars, or, to be held against folds, whatever minutes with trades are served."""
     for c in reader.candles(instrument, min(wanted), max(wanted) + MINUTE):
-        if c.origin is Origin.VENUE:
-            yield (
+        if c.state is State.TRADED if kind == FOLDS else c.origin is Origin.VENUE:
+            row = (
                 c.start, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades, c.taker_buy_volume,
                 c.taker_buy_quote_volume,
-            )  # type: ignore[misc]  # fmt: skip
+            )  # fmt: skip
+            yield row[:FOLDED] if kind == FOLDS else row  # type: ignore[misc]
 
 
 def _ranges(ids: list[int], kind: str, *, ms: bool = False) -> list[tuple[int, int]]:
     """Join neighbouring ids; a bar counts as the minute that it is of, as the ledger counts it."""
     found: list[tuple[int, int]] = []
     for number in ids:
-        seq = number // (MINUTE // MS if ms else MINUTE) if kind == "kline_1m" else number
+        seq = number // (MINUTE // MS if ms else MINUTE) if kind in BARS else number
         if found and seq == found[-1][1] + 1:
             found[-1] = (found[-1][0], seq)
         else:

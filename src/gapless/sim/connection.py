@@ -44,6 +44,12 @@ class Connection:
         self._out: list[bytes] = []
         self._held: list[tuple[int, float, bytes]] = []
 
+    @property
+    def address(self) -> str:
+        """Returns the address at the other end."""
+        peer = self.transport.get_extra_info("peername")
+        return str(peer[0]) if peer else ""
+
     def hears(self, stream: str) -> bool:
         """Tells whether events of a stream it subscribed reach the client."""
         return not (self.dead or self.closed or stream in self.silent or stream in self.muted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 
@@ -23,12 +24,24 @@ def close_frame(code: int, reason: str) -> bytes:
 
 
 class Event:
-    """One stream event: market time of its push (ms), its payload, the id it carries on its tape (-1: none)."""
+    """One stream event: market time of its push (ms), its payload, the first id it carries on its tape (-1: none).
 
-    __slots__ = ("_bare", "_wrapped", "closing", "key", "order", "payload", "push", "stream")
+    `count` is how many events of the tape it stands for; `parts` are those that were joined to it for one frame.
+    """
+
+    __slots__ = ("_bare", "_wrapped", "closing", "count", "key", "order", "parts", "payload", "push", "stream")
 
     def __init__(
-        self, push: int, order: int, stream: str, payload: bytes, key: int = -1, *, closing: bool = False
+        self,
+        push: int,
+        order: int,
+        stream: str,
+        payload: bytes,
+        key: int = -1,
+        *,
+        closing: bool = False,
+        count: int = 1,
+        parts: tuple[Event, ...] = (),
     ) -> None:
         """Takes the parts; frames are made when first asked for."""
         self.push = push
@@ -37,6 +50,8 @@ class Event:
         self.payload = payload
         self.key = key
         self.closing = closing
+        self.count = count
+        self.parts = parts
         self._bare: bytes | None = None
         self._wrapped: bytes | None = None
 
@@ -49,6 +64,15 @@ class Event:
         if self._bare is None:
             self._bare = frame(self.payload)
         return self._bare
+
+
+def joined(events: Sequence[Event]) -> Event:
+    """Joins events of one instant for one frame, their payloads separated by commas."""
+    first = events[0]
+    if len(events) == 1:
+        return first
+    payload = b",".join(event.payload for event in events)
+    return Event(first.push, first.order, first.stream, payload, parts=tuple(events))
 
 
 def by_time(event: Event) -> tuple[int, int]:

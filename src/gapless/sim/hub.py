@@ -14,7 +14,7 @@ from gapless.sim.events import Event, by_time
 from gapless.sim.faults.engine import Faults
 from gapless.sim.journal import Journal
 from gapless.sim.market import Market
-from gapless.sim.streams import Source, Stream
+from gapless.sim.streams import JOINED, Source, Stream
 from gapless.sim.strikes import Strikes
 from gapless.sim.truth import write_truth
 from gapless.sim.venue import SimVenue
@@ -129,13 +129,21 @@ class Hub:
             events.extend(source.due(self.now, now))
         events.sort(key=by_time)
         self.now = now
+        sharing: list[tuple[Event, list[Connection]]] = []  # of one instant, in one frame
         for event in events:
+            if sharing and (event.order != JOINED or event.push != sharing[0][0].push):
+                self.strikes.hand_out_joined(sharing)
+                sharing = []
             listening = [c for c in self.subscribers.get(event.stream, {}).values() if c.hears(event.stream)]
             if not listening:
                 continue  # a tape begins with what somebody could receive
             self._offer(event)
-            if not self.strikes.withheld(event, self.names[event.stream].bars):
+            if event.order == JOINED:
+                sharing.append((event, listening))
+            elif not self.strikes.withheld(event, self.names[event.stream].bars):
                 self.strikes.hand_out(event, listening)
+        if sharing:
+            self.strikes.hand_out_joined(sharing)
 
     def _offer(self, event: Event) -> None:
         name = self.names[event.stream]
@@ -170,5 +178,5 @@ class Hub:
         self.strikes.flush_late(moment, everything=True)
         for connection in list(self.connections.values()):
             connection.flush(moment, everything=True)
-        write_truth(self.journal, self.market, self.now, flat_bars=self.venue.flat_bars)
+        write_truth(self.journal, self.market, self.now, self.venue)
         self.ended = True

@@ -9,7 +9,12 @@ from gapless.sim.faults.script import Entry, load_script
 from gapless.sim.options import SimOptions
 from gapless.sim.venue import SimVenue
 
-FOLDERS = {"binance": "binance", "binance-spot": "binance"}
+FOLDERS = {
+    "binance": "binance",
+    "binance-spot": "binance",
+    "coinbase": "coinbase.exchange",
+    "coinbase-advanced": "coinbase.advanced",
+}
 
 
 def venue_of(options: SimOptions) -> tuple[SimVenue, list[Entry]]:

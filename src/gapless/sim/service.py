@@ -174,7 +174,9 @@ class Service:
             hub.faults.happened("page_split", hub.now, request.path_qs)
         if wrong is not None:
             hub.faults.happened("wrong_page", hub.now, f"{wrong}: {request.path_qs}")
-        return self.rest.reply(body)
+        reply = self.rest.reply(body)
+        reply.headers.update(ask.told)
+        return reply
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         hub = self.hub

@@ -14,6 +14,7 @@ from gapless.sim.rows import Rows, Series
 
 Encode = Callable[[Rows], Iterator[tuple[int, int, str]]]  # (push, id, payload) of each row
 MADE = 1 << 60  # order of made events: after recorded ones of the same instant
+JOINED = MADE + 1  # order of those that share a frame with others of their instant
 NEVER = 1 << 62
 
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from gapless.sim.connection import Connection
-from gapless.sim.events import Event
+from gapless.sim.events import Event, joined
 from gapless.sim.faults.engine import FIRST_EVENTS, Faults
 from gapless.sim.faults.script import Entry
 from gapless.sim.venue import SimVenue
@@ -94,19 +94,34 @@ class Strikes:
 
     def hand_out(self, event: Event, listening: list[Connection]) -> None:
         """Sends an event to its subscribers, each with its own faults."""
-        self._delivered[event.stream] += 1
-        touchable = self._faults.active and self._delivered[event.stream] > FIRST_EVENTS
+        touchable = self._faults.active and self._ripe(event.stream)
+        self._delivered[event.stream] += event.count
         for connection in listening:
-            data = self._encoded(event, connection)
-            if touchable:
-                self._send_or_strike(connection, event, data)
-            else:
-                connection.send(data)
+            self._send(connection, event, touchable)
+
+    def hand_out_joined(self, sharing: list[tuple[Event, list[Connection]]]) -> None:
+        """Sends events of one instant, those that a connection listens to in one frame; young tapes spare it."""
+        of_each: dict[Connection, list[Event]] = {}
+        young = {event.stream for event, _ in sharing if not self._ripe(event.stream)}
+        for event, listening in sharing:
+            self._delivered[event.stream] += event.count
+            for connection in listening:
+                of_each.setdefault(connection, []).append(event)
+        for connection, events in of_each.items():
+            touchable = self._faults.active and not any(event.stream in young for event in events)
+            self._send(connection, joined(events), touchable)
+
+    def _send(self, connection: Connection, event: Event, touchable: bool) -> None:
+        data = self._encoded(event, connection)
+        if touchable:
+            self._send_or_strike(connection, event, data)
+        else:
+            connection.send(data)
 
     def _send_or_strike(self, connection: Connection, event: Event, data: bytes) -> None:
         entry = self._burst(event) if self._faults.pending or self._bursts else None
         entry = entry or self._faults.roll()
-        if entry is None or not self._concerns(entry, event.stream):
+        if entry is None or not self._strikes(entry, event):
             connection.send(data)
             return
         if entry.kind == "drop":
@@ -128,11 +143,11 @@ class Strikes:
             entry, left = self._bursts.get(kind, (None, 0))
             if entry is None and self._faults.waiting(kind):
                 entry = next(item for item in self._faults.pending if item.kind == kind)
-                if not self._concerns(entry, event.stream):
+                if not self._strikes(entry, event):
                     continue
                 self._faults.take(kind)
                 left = max(int(entry.count), 1)
-            if entry is not None and self._concerns(entry, event.stream):
+            if entry is not None and self._strikes(entry, event):
                 if left > 1:
                     self._bursts[kind] = (entry, left - 1)
                 else:
@@ -244,3 +259,7 @@ class Strikes:
         if entry.symbol is not None and entry.symbol.upper() != name.symbol:
             return False
         return entry.stream is None or entry.stream == name.label
+
+    def _strikes(self, entry: Entry, event: Event) -> bool:
+        """Tells whether a fault concerns a frame, or one of the events in it."""
+        return any(self._concerns(entry, part.stream) for part in event.parts or (event,))

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from gapless.sim.bars import CLOSE_DELAY, interval_next
+from gapless.sim.bars import CLOSE_DELAY, MINUTE, interval_next
 from gapless.sim.journal import Journal
 from gapless.sim.market import Market, Symbol, quote_scale
-from gapless.sim.rows import VOID, Series
+from gapless.sim.rows import VOID, Ints, Series
+
+if TYPE_CHECKING:
+    from gapless.sim.venue import SimVenue
 
 BARS = "kline_"
+FOLDS = "fold_1m"
+COUNT = 7  # place of the number of trades in a row of a bar
 PART = 20_000
 
 
-def write_truth(journal: Journal, market: Market, stop: int, *, flat_bars: bool) -> None:
+def write_truth(journal: Journal, market: Market, stop: int, venue: SimVenue) -> None:
     """Writes the rows of all offered tapes up to the market instant `stop`, then `end`."""
     for (name, tape), first in sorted(journal.offered.items()):
         symbol = market.symbols.get(name)
@@ -22,15 +27,45 @@ def write_truth(journal: Journal, market: Market, stop: int, *, flat_bars: bool)
             continue
         if tape.startswith(BARS):
             rows = _bars(symbol, tape.removeprefix(BARS), first, stop)
-            journal.rows(name, tape, (row for row in rows if flat_bars or row[7]))
+            journal.rows(name, tape, (row for row in rows if venue.flat_bars or row[COUNT]))
         elif tape == "agg":
-            journal.rows(name, tape, _events(symbol, symbol.aggs, first, stop, aggregate=True))
+            journal.rows(name, tape, _events(symbol, symbol.aggs, first, stop, venue, aggregate=True))
         elif symbol.fills is not None:
-            journal.rows(name, tape, _events(symbol, symbol.fills, first, stop, aggregate=False))
+            journal.rows(name, tape, _events(symbol, symbol.fills, first, stop, venue, aggregate=False))
+            if venue.folds:
+                journal.rows(name, FOLDS, _folds(symbol, symbol.fills, first, stop))
     journal.write("end", market_ms=stop)
 
 
-def _events(symbol: Symbol, series: Series, first: int, stop: int, *, aggregate: bool) -> Iterator[list[Any]]:
+def _times(symbol: Symbol, venue: SimVenue, time: Ints) -> list[int] | list[str]:
+    """Returns times in ms: integers, or decimals that tell the microsecond."""
+    if venue.instants is None:
+        return cast("list[int]", time.tolist())
+    return [f"{us // 1000}.{us % 1000:03d}" for us in venue.instants(symbol.name, time).tolist()]
+
+
+def _folds(symbol: Symbol, series: Series, first: int, stop: int) -> Iterator[list[Any]]:
+    """Yields the minutes with trades that began after the first trade and that a later one has closed."""
+    at, end = series.numbered(first), series.pushed(stop)
+    if end <= at:
+        return
+    begin = -(-int(series.cut(at, at + 1).time[0]) // MINUTE) * MINUTE
+    closed = int(series.cut(end - 1, end).time[0]) // MINUTE * MINUTE
+    for row in _bars(symbol, "1m", begin, closed + CLOSE_DELAY):
+        lo, hi = series.timed(row[0]), series.timed(row[0] + MINUTE)
+        if row[COUNT] and not _forgotten(symbol, series, lo, hi):
+            yield row
+
+
+def _forgotten(symbol: Symbol, series: Series, lo: int, hi: int) -> bool:
+    """Tells whether the venue itself has forgotten one of the executions of [lo, hi)."""
+    ids = series.cut(lo, hi).ids
+    return any(bool(((ids >= first) & (ids <= last)).any()) for first, last in symbol.forgotten_fills)
+
+
+def _events(
+    symbol: Symbol, series: Series, first: int, stop: int, venue: SimVenue, *, aggregate: bool
+) -> Iterator[list[Any]]:
     price, size = symbol.price.text, symbol.size.text
     at, end = series.numbered(first), series.pushed(stop)
     while at < end:
@@ -42,7 +77,7 @@ def _events(symbol: Symbol, series: Series, first: int, stop: int, *, aggregate:
             rows_kept.qty.tolist(),
             rows_kept.first.tolist(),
             rows_kept.last.tolist(),
-            rows_kept.time.tolist(),
+            _times(symbol, venue, rows_kept.time),
             rows_kept.maker.tolist(),
             strict=True,
         ):

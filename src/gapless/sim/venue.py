@@ -12,6 +12,7 @@ from gapless.sim.events import Event
 from gapless.sim.faults.script import Entry
 from gapless.sim.limits import Limits, Verdict
 from gapless.sim.market import Market
+from gapless.sim.rows import Ints
 from gapless.sim.streams import Source, Stream
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Refusal(Exception):
 class Ask:
     """One request: its path, parameters and headers, the market instant it is answered for, true server time.
 
-    `split` asks to cut a page between two rows of one millisecond; who does so sets `did_split`.
+    `split` asks to cut a page between two rows of one millisecond; who does so sets `did_split`. `told` are headers
+    that the endpoint adds to its reply.
     """
 
     path: str
@@ -52,6 +54,7 @@ class Ask:
     server_ms: int
     split: bool = False
     did_split: bool = False
+    told: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +197,6 @@ class SimVenue:
     socket_paths: tuple[str, ...]
     archives: bool = False
     flat_bars: bool = True  # a minute without trades has a bar, at the former price
+    folds: bool = False  # no closed bars are streamed: whole minutes of the trades sent are a truth of their own
+    instants: Callable[[str, Ints], Ints] | None = None  # times (name, ms) in us, where the venue tells them so finely
     buffer_bytes: int = BACKLOG  # what may pile up for a client that does not read; more ends its connection

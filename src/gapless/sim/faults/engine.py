@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gapless.sim.faults.script import FRAME_RATES, OWN_REQUESTS, PERIODS, REQUESTS, Entry
+from gapless.sim.faults.script import FRAME_RATES, OWN_REQUESTS, REQUESTS, STANDING, Entry
 from gapless.sim.journal import Journal
 
 FOREVER_S = 1e12
@@ -60,14 +60,14 @@ class Faults:
             mark.due = late + mark.entry.every if mark.entry.every else float("inf")
             if mark.due <= played_s and mark.entry.every:
                 mark.due = played_s + mark.entry.every
-            if mark.entry.kind in PERIODS:
+            if mark.entry.kind in STANDING:
                 mark.until = played_s + (mark.entry.lasts or FOREVER_S)
             elif not any(entry is mark.entry for entry in self.pending):
                 self.pending.append(mark.entry)
 
     def inject(self, entry: Entry) -> None:
         """Makes an entry due now."""
-        if entry.kind in PERIODS:
+        if entry.kind in STANDING:
             self._marks.append(Mark(entry, float("inf"), self.clock_s + (entry.lasts or FOREVER_S)))
         elif entry.rate:
             total = self._rates[-1][0] if self._rates else 0.0

@@ -19,9 +19,11 @@ WORLD = ("listing", "delisting", "forget")  # stay when play has ended, also acr
 KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PAGES, *PERIODS, *WORLD)
 OWN_CONNECTION = ("notice",)  # of some venues only
 OWN_REQUESTS = ("http_50011",)
-KNOWN = (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS)
+OWN_PERIODS = ("heartbeats_lost",)
+STANDING = (*PERIODS, *OWN_PERIODS)
+KNOWN = (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS, *OWN_PERIODS)
 MODES = ("outside", "repeat", "other", "bars")
-FAMILIES = ("aggTrades", "trades", "historicalTrades", "klines", "archive")
+FAMILIES = ("aggTrades", "trades", "historicalTrades", "klines", "candles", "archive")
 
 
 @dataclass(slots=True)
