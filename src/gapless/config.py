@@ -86,6 +86,7 @@ EXPLAINED = {
     "collect.tickers": "24 h tickers",
     "collect.quotes": "best bid and ask",
     "collect.books": "ids whose full order book is kept",
+    "collect.priority": "ids that come first: delivered first under load, repaired first",
     "collect.fetch_at_most": "a question that misses more than can be fetched in this time is refused the fetch",
     "movers.venue": "the venue whose top movers are collected beside the instruments named; empty: none",
     "movers.gainers": "how many of those that rose most in 24 h",

@@ -7,13 +7,13 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gapless.adapters import open_store
 from gapless.announcing import Announcer
+from gapless.changing import current_ticker, put_first
 from gapless.collect.collector import Collector
 from gapless.collect.disk import room_of, watch_disk
 from gapless.collect.movers import Movers
@@ -26,9 +26,9 @@ from gapless.deliver.receivers import receivers_of
 from gapless.delivering import deliveries_of
 from gapless.derive.deriver import Deriver
 from gapless.derive.settle import Commit, Settled
-from gapless.errors import BadInput, GaplessError, UnknownName
+from gapless.errors import BadInput, GaplessError
 from gapless.faces import Faces
-from gapless.hub import Hub
+from gapless.hub import Hub, TickerUpdate
 from gapless.jobs import jobs_of
 from gapless.log import Log
 from gapless.model import MS, SECOND, Candle, Environment, Instrument
@@ -47,10 +47,6 @@ from gapless.venues.registry import venue
 _STOP_WITHIN = 5.0
 _SWEEP = 60 * SECOND
 _OTHERS = SECOND // 2  # how often commits of other processes are looked for
-
-
-def _some(names: list[str]) -> str:
-    return f"there are {', '.join(names[:4])}{' and others' if len(names) > 4 else ''}"
 
 
 class Engine:
@@ -329,44 +325,19 @@ class Engine:
         """Give the forming minute from memory, where all its trades passed through there, in today's digits."""
         return self.status.tail(instrument)
 
-    async def rotate(self, connection: str | None) -> dict[str, Any]:
-        """Replace a connection to a venue, or all, by successors that overlap them by id."""
-        names = [one.name for collector in self.collectors for one in collector.connections]
-        if connection is not None and connection not in names:
-            near = get_close_matches(connection, names, 1)
-            raise UnknownName(
-                f"there is no connection {connection!r}; " + (f"did you mean {near[0]}?" if near else _some(names))
-            )
-        began = self.clock.monotonic()
-        done = await asyncio.gather(*(one.wiring.rotate("asked for", connection) for one in self.collectors))
-        outcome = [one for some in done for one in some]
-        return {
-            "rotated": [name for name, why in outcome if why is None],
-            "failed": [{"connection": name, "reason": why} for name, why in outcome if why is not None],
-            "seconds": round((self.clock.monotonic() - began) / SECOND, 3),
-        }
+    def ticker(self, id: str) -> TickerUpdate:
+        """Give the current 24 h ticker of an instrument that is collected, in any usual spelling of its id.
 
-    async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
-        """Begin and end instruments while everything else goes on."""
-        refused: dict[str, str] = {}
-        adds, removes = by_venue(add), by_venue(remove)
-        before = self._collected()
-        for name in adds.keys() | removes.keys():
-            collector = next((one for one in self.collectors if one.venue.name == name), None)
-            if collector is None:
-                sentence = f"{name} is not collected by this run; only its own venues can be added to"
-                refused |= dict.fromkeys([*adds.get(name, []), *removes.get(name, [])], sentence)
-            else:
-                refused |= await collector.change(adds.get(name, []), removes.get(name, []))
-        after = self._collected()
-        return {
-            "added": sorted(after - before),
-            "removed": sorted(before - after),
-            "refused": [{"id": name, "reason": reason} for name, reason in refused.items()],
-        }
+        Raises `UnknownName` where it is not collected or no ticker has come yet.
+        """
+        return current_ticker(self, id)
 
-    def _collected(self) -> set[str]:
-        return {name for collector in self.collectors for name in collector.pipeline.lines}
+    def prioritise(self, *ids: str) -> list[str]:
+        """Put instruments first, beside those that are: delivered first under load, repaired first; give all of them.
+
+        An id that means nothing that is collected is a `BadInput`, and then nothing changes.
+        """
+        return put_first(self, ids)
 
     async def settle(self) -> dict[str, Any]:
         """Compare every tape with the venue and wait until no hole is left."""

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from gapless.adapters import open_store
+from gapless.changing import change, prioritise, priority, rotate
 from gapless.collect.demand import Demand, Fetch
 from gapless.model import Candle, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.model.times import parse_duration
@@ -71,11 +72,19 @@ class Faces:
 
     async def rotate(self, connection: str | None) -> dict[str, Any]:
         """Replace a connection to a venue, or all."""
-        return await self._engine.rotate(connection)
+        return await rotate(self._engine, connection)
 
     async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
         """Begin and end instruments."""
-        return await self._engine.change(add, remove)
+        return await change(self._engine, add, remove)
+
+    def priority(self) -> list[str]:
+        """List the ids that come first."""
+        return priority(self._engine)
+
+    def prioritise(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        """Put instruments first, and others no longer."""
+        return prioritise(self._engine, add, remove)
 
     async def wait_for_commit(self, known: int) -> int:
         """Wait for a commit newer than `known`."""

@@ -99,3 +99,31 @@ def test_candles_that_could_not_be_fetched_are_no_success(tmp_path, monkeypatch)
         str(tmp_path / "market.db"),
     ]
     assert (run(before), run([*before, "--fetch"])) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "status"),
+    [
+        ([], ("/api/v1/priority",), 0),
+        (["add", ID], ("/api/v1/priority", {"add": [ID]}), 0),
+        (["remove", "nope"], ("/api/v1/priority", {"remove": ["nope"]}), 1),
+    ],
+)
+def test_priority_prints_who_comes_first_and_fails_where_one_was_refused(monkeypatch, capsys, words, asked, status):
+    calls = []
+
+    def ask(url, *rest):
+        calls.append(rest)
+        refused = [{"id": "nope", "reason": "no"}] if status else []
+        return {"priority": [ID], **({"refused": refused} if len(rest) > 1 else {})}
+
+    monkeypatch.setattr("gapless.cli.changing.ask", ask)
+    assert run(["priority", *words]) == status
+    assert calls == [asked]
+    assert capsys.readouterr().out == f"{ID}\n" + ("nope: no\n" if status else "")
+
+
+@pytest.mark.parametrize(("words", "says"), [(["put", ID], "add, remove"), (["add"], "gapless priority add")])
+def test_priority_names_what_was_typed_wrongly(capsys, words, says):
+    assert run(["priority", *words]) == 2
+    assert says in capsys.readouterr().err

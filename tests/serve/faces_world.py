@@ -101,6 +101,7 @@ class World:
         self.settled = 0
         self.arriving: asyncio.Queue[Sequence[Trade]] = asyncio.Queue()
         self.current = [TICKER]
+        self.first: set[str] = set()
         self._committed = asyncio.Event()
 
     def committed(self) -> None:
@@ -148,6 +149,13 @@ class World:
 
     async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
         return {"added": add, "removed": remove, "refused": []}
+
+    def priority(self) -> list[str]:
+        return sorted(self.first)
+
+    def prioritise(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        self.first = (self.first | {*add} & {ID}) - {*remove}
+        return {"priority": self.priority(), "refused": [{"id": name, "reason": "no"} for name in {*add} - {ID}]}
 
     def emitted(self, number: int, tape: Tape, timeframe: Timeframe, start: int) -> Candle | None:
         return None

@@ -80,6 +80,7 @@ app.command()(status.book)
 app.command()(changing.rotate)
 app.command()(changing.add)
 app.command()(changing.remove)
+app.command()(changing.priority)
 app.command()(sim.sim)
 app.command()(doctor.doctor)
 

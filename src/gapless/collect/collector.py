@@ -15,6 +15,7 @@ from gapless.collect.listings import Listings
 from gapless.collect.outside import Outside
 from gapless.collect.pending import Pending
 from gapless.collect.pipeline import Pipeline
+from gapless.collect.priorities import Priorities
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
 from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, kind_of
@@ -42,6 +43,8 @@ class Collector:
         self.pending = Pending()
         self.hosts = venue.hosts(settings.environment, settings.sim_url or None)
         self.pinned: set[str] = set()
+        self.priority: set[str] = set()
+        self._priorities = Priorities(self.priority, venue.name, collect.priority)
         self.arrived: Callable[[], None] = lambda: None
         self._settings = settings
         self._collect = collect
@@ -97,6 +100,7 @@ class Collector:
         Those of which the ids are in `anew` begin with what comes now, whatever an earlier run left of them.
         """
         known = known if known is not None else await self.listed(names)
+        self._priorities.begin(self._outside.reader, known)
         where = f"{self.venue.name} lists"
         chosen = {one.id: one for one in (resolve(name, known, where=where) for name in names)}
         self.pinned = set(chosen)
@@ -191,6 +195,10 @@ class Collector:
         self.pinned -= set(remove)
         held_back = await self.swap(begin.values(), remove)
         return refused | {name: held_back[one.id] for name, one in begin.items() if one.id in held_back}
+
+    def prioritise(self, add: Iterable[str], remove: Iterable[str]) -> None:
+        """Put ids first, and others no longer."""
+        self._priorities.change(add, remove, self.pending, self._clock)
 
     async def swap(self, begin: Iterable[Instrument], end: Iterable[str], *, anew: bool = False) -> dict[str, str]:
         """Begin and end instruments by rotation, without asking for anything; give those refused, with the reason.

@@ -24,6 +24,7 @@ class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     tickers: bool = True
     quotes: bool = True
     books: list[str] = field(default_factory=list)
+    priority: list[str] = field(default_factory=list)
     fetch_at_most: str = "60s"
 
 

@@ -8,10 +8,11 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import JSONBody, Parameter, QueryParameter
 from litestar.response import Stream
-from msgspec import Struct
+from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gapless.errors import UnknownName
+from gapless.hub.shapes import ticker_update
 from gapless.model import Quote, Ticker
 from gapless.query.indicators import indicators_asked
 from gapless.query.market import Market
@@ -274,6 +275,19 @@ async def tickers(state: State, id: MaybeId = None) -> Answer:
     return await _newest(faces, faces.system.tickers(), id, began=began)
 
 
+@get("/api/v1/tickers/{id:path}", tags=["newest"])
+async def ticker(state: State, id: Annotated[str, Parameter(description="An instrument: binance:BTCUSDT.")]) -> Answer:
+    """Give the newest 24 h ticker of one instrument: the keys of `ticker_update`, and beside them the exact values."""
+    faces = _faces(state)
+    instrument = await faces.ask(Market.instrument, id.removeprefix("/"))
+    newest = next((one for one in faces.system.tickers() if one.instrument == instrument.id), None)
+    quote = next((one for one in faces.system.quotes() if one.instrument == instrument.id), None)
+    update = ticker_update(instrument, newest, quote) if newest else None
+    if newest is None or update is None:
+        raise UnknownName(f"no ticker of {instrument.id} has come yet")
+    return pages.newest_row(newest) | asdict(update)
+
+
 @get("/api/v1/quotes", tags=["newest"])
 async def quotes(state: State, id: MaybeId = None) -> Answer:
     """List the newest best bids and asks."""
@@ -312,37 +326,6 @@ async def connections(state: State) -> Answer:
     return pages.plain_listing(_faces(state).system.connections(), ["memory"], began=began)
 
 
-@post("/api/v1/settle", tags=["system"], status_code=200)
-async def settle(state: State) -> Answer:
-    """Compare every tape with its venue and repair what is missing; answers when that is done."""
-    return await _faces(state).system.settle()
-
-
-class Rotation(Struct, forbid_unknown_fields=True):
-    """Which connection is to be replaced; none means all."""
-
-    connection: str | None = None
-
-
-class Change(Struct, forbid_unknown_fields=True):
-    """Which instruments are to be collected from now on, and which no longer."""
-
-    add: list[str] = []
-    remove: list[str] = []
-
-
-@post("/api/v1/rotate", tags=["system"], status_code=200)
-async def rotate(state: State, data: JSONBody[Rotation]) -> Answer:
-    """Replace connections to venues without losing an event; answers when that is done."""
-    return await _faces(state).system.rotate(data.connection)
-
-
-@post("/api/v1/collect", tags=["system"], status_code=200)
-async def collect(state: State, data: JSONBody[Change]) -> Answer:
-    """Begin and end instruments while everything else goes on; answers when their streams are confirmed."""
-    return await _faces(state).system.change(data.add, data.remove)
-
-
 def _faces(state: State) -> Faces:
     faces: Faces = state.faces
     return faces
@@ -357,5 +340,5 @@ async def _newest(faces: Faces, values: Sequence[Ticker | Quote], name: str | No
 
 ROUTES = [
     health, status, metrics, instruments, candles, trades, footprint, footprints, profile, explain, gaps, coverage,
-    tickers, quotes, book, budgets, connections, settle, rotate, collect,
+    tickers, ticker, quotes, book, budgets, connections,
 ]  # fmt: skip

@@ -63,6 +63,12 @@ class System(Protocol):
     async def change(self, add: list[str], remove: list[str]) -> dict[str, Any]:
         """Begin and end instruments while everything else goes on."""
 
+    def priority(self) -> list[str]:
+        """List the ids that come first."""
+
+    def prioritise(self, add: list[str], remove: list[str]) -> dict[str, Any]:
+        """Put instruments first, and others no longer: `priority` as it is then, `refused` with the reasons."""
+
     def wait_for_commit(self, known: int) -> Awaitable[int]:
         """Wait until the store holds a commit newer than `known`, by whichever process, and give the newest number."""
 

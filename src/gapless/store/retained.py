@@ -6,7 +6,8 @@ from gapless.model import MINUTE
 from gapless.ports import ExpiredKind, MinuteRow
 from gapless.store.measured import Measured
 
-_SIGNIFICANT = "backfilled"  # says what was brought whole: it belongs to the ledger, however old it is
+# However old they are: what was brought whole belongs to the ledger, and what comes first holds until it is changed.
+_SIGNIFICANT = ("backfilled", "priority")
 
 
 class Retained(Measured):
@@ -72,8 +73,9 @@ class Retained(Measured):
     def drop_events(self, before: int, most: int) -> int:
         """Delete the oldest events from before a time, at most so many."""
         return self._gone(
-            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ? AND kind != ? ORDER BY at LIMIT ?)",
-            (before, _SIGNIFICANT, most),
+            "DELETE FROM event WHERE id IN "
+            "(SELECT id FROM event WHERE at < ? AND kind NOT IN (?, ?) ORDER BY at LIMIT ?)",
+            (before, *_SIGNIFICANT, most),
         )
 
     def drop_signals(self, before: int, most: int) -> int:
