@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from gapless.budget.priority import Priority
 from gapless.collect.books import Books
 from gapless.collect.connection import Connection
 from gapless.collect.degrading import Degrading
 from gapless.collect.demand import Supply
 from gapless.collect.line import Line, load_line
-from gapless.collect.listed import everything_listed
+from gapless.collect.listed import Listing
 from gapless.collect.listings import Listings
 from gapless.collect.outside import Outside
 from gapless.collect.pending import Pending
@@ -22,7 +21,7 @@ from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of,
 from gapless.collect.timing import Timing
 from gapless.collect.watchdog import Watchdog
 from gapless.collect.wiring import Wiring
-from gapless.errors import BadInput, CouldNot, Refused, StoreBusy, Unavailable
+from gapless.errors import BadInput, StoreBusy
 from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
 from gapless.query.resolve import resolve
@@ -31,7 +30,6 @@ from gapless.venues.spec import Stream, Venue
 
 _TICK = SECOND // 10
 _NEVER = 2**62
-_TRIES = 4  # at a venue that does not answer while its instruments are not known
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
 
 
@@ -61,9 +59,10 @@ class Collector:
             self.pipeline, self.rest, self.hosts, outside.clock,
             http=outside.http, trade_before=self._trade_before, expired=self._expired, archive=settings.archive,
         )  # fmt: skip
+        self.listing = Listing(venue, self.hosts, self.rest, outside.store, outside.note)
         self.listings = Listings(
             self.pipeline, self.rest, self.hosts, outside.clock,
-            listed=self.listed, ended=self._ended,
+            listed=self.listing.known, ended=self._ended,
         )  # fmt: skip
         self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
         self.wiring = Wiring(
@@ -95,11 +94,11 @@ class Collector:
         self, names: list[str], *, known: list[Instrument] | None = None, movers: Iterable[Instrument] = (),
         anew: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """Learn the instruments, `known` or `listed`, and open the tapes of those named and of `movers`.
+        """Learn the instruments, `known` or as listed, and open the tapes of those named and of `movers`.
 
         Those of which the ids are in `anew` begin with what comes now, whatever an earlier run left of them.
         """
-        known = known if known is not None else await self.listed(names)
+        known = known if known is not None else await self.listing.known(names)
         self._priorities.begin(self._outside.reader, known)
         where = f"{self.venue.name} lists"
         chosen = {one.id: one for one in (resolve(name, known, where=where) for name in names)}
@@ -132,36 +131,6 @@ class Collector:
         mine = [text for text in self._collect.books if text.partition(":")[0] == self.venue.name]
         return {resolve(text, known, where=f"{self.venue.name} lists").id for text in mine}
 
-    async def listed(self, names: Iterable[str] = (), *, enough: bool = True) -> list[Instrument]:
-        """Ask the venue for its instruments; where it fails, take what the store knows, if that is enough.
-
-        A ban or a refusal to serve is waited out, unless nothing more than `names` needs to be known (`enough`): then
-        streams need not wait for it. A venue that does not answer at all gets a few tries: at a first start, an
-        address may be wrong.
-        """
-        stored = [i for i in self._outside.store.instruments() if i.venue == self.venue.name]
-        everything_known = enough and all(any(i.id == name for i in stored) for name in names)
-        request = self.venue.history.time_request(self.hosts)
-        if everything_known and (left := self.rest.blocked_for(request.url)):
-            self._outside.note("instruments_stored", self.venue.name, reason=f"blocked for {left / SECOND:.0f} s more")
-            return stored
-        failures = 0
-        while True:
-            try:
-                return await self.asked()
-            except CouldNot as trouble:
-                if everything_known:
-                    self._outside.note("instruments_stored", self.venue.name, reason=str(trouble))
-                    return stored
-                failures += isinstance(trouble, Unavailable)
-                if isinstance(trouble, Refused) or failures == _TRIES:
-                    raise
-                self._outside.note("waiting", self.venue.name, reason=str(trouble))
-
-    async def asked(self) -> list[Instrument]:
-        """Ask the venue for its instruments, once."""
-        return await everything_listed(self.venue, self.hosts, self.rest, priority=Priority.LIVE, patient=False)
-
     def _open(self, instrument: Instrument, kind: TapeKind, history: int) -> Line:
         store = self._outside.store
         store.put_instrument(instrument)
@@ -185,7 +154,7 @@ class Collector:
         refused = {name: "it is not collected" for name in remove if name not in self.pipeline.lines}
         begin: dict[str, Instrument] = {}
         if fresh := [name for name in add if name not in self.pipeline.lines]:
-            known = await self.listed(fresh)
+            known = await self.listing.known(fresh)
             for name in fresh:
                 try:
                     begin[name] = resolve(name, known, where=f"{self.venue.name} lists")

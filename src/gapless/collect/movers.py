@@ -1,7 +1,6 @@
 """Follows the top movers of a venue: chosen at the start and from time to time, begun and ended by rotation."""
 
 from gapless.collect.collector import Collector
-from gapless.collect.listed import everything_traded
 from gapless.collect.outside import Outside
 from gapless.collect.settings import MoverSettings
 from gapless.derive.movers import exchanged, movers
@@ -29,11 +28,11 @@ class Movers:
     async def prepare(self, names: list[str]) -> None:
         """Choose, and prepare to collect the movers beside `names`; where that fails, the movers of the last run."""
         former = self.chosen
-        known = await self._collector.listed([*names, *former], enough=bool(former))
+        known = await self._collector.listing.known([*names, *former], enough=bool(former))
         try:
             if former:
                 self._unblocked()
-            self.chosen = self._choice(known, await self._tickers(patient=not former))
+            self.chosen = self._choice(known, await self._collector.listing.traded(patient=not former))
         except CouldNot as trouble:
             if not former:
                 raise
@@ -47,8 +46,8 @@ class Movers:
         """Choose anew and apply it if enough changes; give what was done. A refresh that fails changes nothing."""
         collector, pinned = self._collector, self._collector.pinned
         self._unblocked()
-        known = await collector.asked()
-        chosen = self._choice(known, await self._tickers(patient=False))
+        known = await collector.listing.asked()
+        chosen = self._choice(known, await self._collector.listing.traded(patient=False))
         now = [name for name in self.chosen if name in collector.pipeline.lines]
         if (count := exchanged(now, chosen)) < self._settings.min_change:
             return f"{len(now)} movers stay: {count} would change, fewer than movers.min_change"
@@ -72,9 +71,6 @@ class Movers:
                 f"{s.min_quote_volume:,} USDT a day; see movers.min_quote_volume"
             )
         return chosen
-
-    async def _tickers(self, *, patient: bool) -> list[Ticker]:
-        return await everything_traded(self._venue, self._collector.hosts, self._collector.rest, patient=patient)
 
     def _unblocked(self) -> None:
         """Fail at once where nothing may leave: the list that holds is better than one that is waited for."""
