@@ -13,7 +13,7 @@ TOLD = ("url", "venue", "symbols", "api_key")
 
 
 def sim(
-    venue: Annotated[str, typer.Option(help="binance (USD-M futures), binance-spot ...")] = "binance",
+    venue: Annotated[str, typer.Option(help="binance (USD-M futures), binance-spot, okx ...")] = "binance",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     capture: Annotated[list[Path] | None, typer.Option(help="Recorded market to play; may be repeated.")] = None,
     speed: Annotated[float, typer.Option(help="Market seconds per real second.")] = 1.0,
@@ -79,7 +79,7 @@ def _greeting(where: dict[str, Any]) -> str:
             f"Simulated {venue} with {', '.join(where['symbols'])}",
             f"REST       {url}{where['rest']}",
             f"WebSocket  {'  '.join(socket + path for path in where['sockets'])}",
-            f"API key    {where['api_key']}",
+            *([f"API key    {where['api_key']}"] if where["api_key"] else []),
             "Join it with:",
             f"  gapless run {ids} --set venues.{venue}.environment=sim --set venues.{venue}.sim_url={url}",
             "Ctrl-C ends it.",

@@ -92,7 +92,8 @@ def _sim_arguments(plan: Plan, files: Files) -> list[str]:
 def _run_arguments(plan: Plan, files: Files, world: dict[str, Any], port: int) -> list[str]:
     prefix = f"venues.{plan.venue}"
     sets = [
-        f"{prefix}.environment=sim", f"{prefix}.sim_url={world['url']}", f"{prefix}.api_key={world['api_key']}",
+        f"{prefix}.environment=sim", f"{prefix}.sim_url={world['url']}",
+        *([f"{prefix}.api_key={world['api_key']}"] if world["api_key"] else []),
         f'serve.listen=["127.0.0.1:{port}"]', "store.min_free=0", *plan.sets,
     ]  # fmt: skip
     ids = [f"{plan.venue}:{symbol}" for symbol in world["symbols"]]

@@ -39,10 +39,17 @@ class Bar:
 
 
 def interval_start(interval: str, ms: int) -> int:
-    """Returns the start of the bar that contains an instant; weeks begin on Monday, months by the calendar."""
-    if interval == "1M":
+    """Returns the start of the bar that contains an instant; weeks begin on Monday, months by the calendar.
+
+    `1d+8` is a day that begins at midnight of UTC+8.
+    """
+    interval, _, east = interval.partition("+")
+    if east:
+        return interval_start(interval, ms + int(east) * HOUR) - int(east) * HOUR
+    if interval[-1] == "M":
         at = datetime.fromtimestamp(ms / 1000, UTC)
-        return timegm((at.year, at.month, 1, 0, 0, 0)) * 1000
+        step = int(interval[:-1])
+        return timegm((at.year, (at.month - 1) // step * step + 1, 1, 0, 0, 0)) * 1000
     step = int(interval[:-1]) * _FIXED[interval[-1]]
     shift = _MONDAY if interval[-1] == "w" else 0
     return (ms - shift) // step * step + shift
@@ -50,10 +57,12 @@ def interval_start(interval: str, ms: int) -> int:
 
 def interval_next(interval: str, start: int) -> int:
     """Returns the start of the following bar."""
-    if interval == "1M":
-        at = datetime.fromtimestamp(start / 1000, UTC)
-        year, month = (at.year + 1, 1) if at.month == 12 else (at.year, at.month + 1)
-        return timegm((year, month, 1, 0, 0, 0)) * 1000
+    interval, _, east = interval.partition("+")
+    if interval[-1] == "M":
+        shift = int(east or 0) * HOUR
+        at = datetime.fromtimestamp((start + shift) / 1000, UTC)
+        years, month = divmod(at.month - 1 + int(interval[:-1]), 12)
+        return timegm((at.year + years, month + 1, 1, 0, 0, 0)) * 1000 - shift
     return start + int(interval[:-1]) * _FIXED[interval[-1]]
 
 

@@ -107,7 +107,8 @@ class Changes:
             return self._delist(name, now, gone)
         names = [entry.symbol] if entry.symbol is not None else list(self._hub.market.symbols)
         if entry.first is not None and entry.last is not None:
-            return self._forget(names, entry.first, entry.last, entry.stream == "trade")
+            single = entry.stream == "trade" or not self._hub.venue.agg_ids
+            return self._forget(names, entry.first, entry.last, single)
         return self._remember(names, int(entry.seconds * 1000 * self._hub.clock.speed))
 
     def _redo(self, change: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ class Connection:
         self.number = number
         self.buffer_bytes = buffer_bytes
         self.too_slow = False
-        self.opened = time.monotonic()
+        self.opened = self.written = time.monotonic()  # `written`: when the last frame left
         self.pinged = self.opened
         self.ping_waits_since = 0.0  # 0: every ping was answered
         self.streams: dict[str, None] = {}
@@ -93,6 +93,7 @@ class Connection:
             self.closed = True
             return
         self.transport.write(data)
+        self.written = time.monotonic()
         if self.transport.get_write_buffer_size() > self.buffer_bytes:
             self.closed = self.too_slow = True
             self.transport.abort()  # what piled up is thrown away with it
@@ -122,9 +123,9 @@ class Connection:
         self.closed = True
         self.transport.abort()
 
-    def too_many(self, now: float, limit: int) -> bool:
-        """Counts an incoming message and tells whether there were more than `limit` within one second."""
+    def too_many(self, now: float, limit: int, within_s: float = 1.0) -> bool:
+        """Counts an incoming message and tells whether there were more than `limit` within so many seconds."""
         self.incoming.append(now)
-        while self.incoming[0] <= now - 1.0:
+        while self.incoming[0] <= now - within_s:
             self.incoming.popleft()
         return len(self.incoming) > limit

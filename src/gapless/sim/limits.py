@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -142,3 +143,47 @@ class Limiter:
             if address.injected:
                 address.banned_until = 0.0
             address.refused_at = 0.0
+
+
+@dataclass(slots=True)
+class Windows:
+    """Counts the requests of an address by family of endpoints in rolling windows: so many within so many seconds.
+
+    What is refused does not count; nobody is banned.
+    """
+
+    rates: Mapping[str, tuple[int, float]]
+    totals: Totals = field(default_factory=Totals)
+    new_bans: list[tuple[bool, float]] = field(default_factory=list)
+    _share: float = 1.0
+    _passed: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _minute: deque[float] = field(default_factory=deque)
+
+    def enter(self, who: str, weight: int, now: float, family: str = "") -> Verdict:
+        """Charges a request to a family of endpoints that arrived at wall time `now` (s); says whether it may pass."""
+        totals, minute = self.totals, self._minute
+        totals.requests += 1
+        totals.weight += weight
+        minute.append(now)
+        while minute[0] <= now - 60.0:
+            minute.popleft()
+        totals.max_weight_minute = max(totals.max_weight_minute, len(minute))
+        count, seconds = self.rates[family.partition(":")[0]]
+        passed = self._passed[who, family]
+        while passed and passed[0] <= now - seconds:
+            passed.popleft()
+        if len(passed) >= max(int(count * self._share), 1):
+            totals.refused += 1
+            return "429"
+        passed.append(now)
+        return "ok"
+
+    def change(self, factor: float) -> str | None:
+        """Sets what is allowed to a share of the venue's own limit; says what changed, None when nothing did."""
+        if factor == self._share:
+            return None
+        self._share = factor
+        return f"{factor:g} of every limit"
+
+    def lift(self) -> None:
+        """Has nothing to lift: a refusal stands for one request."""

@@ -57,6 +57,20 @@ class Book(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one unit of size stands for, where it is a contract: `value` x 10^-digits of the base, or of the quote.
+
+    `kind` is the venue's word for it.
+    """
+
+    kind: str
+    value: int
+    digits: int
+    inverse: bool = False  # the value is in the quote currency, and the base is what it settles in
+    expires_ms: int | None = None
+
+
 @dataclass(slots=True)
 class Symbol:
     """One instrument of a simulated market; `fills` is None when single executions are not known."""
@@ -72,6 +86,7 @@ class Symbol:
     aggs: Series
     bars: BarSource
     began_ms: int
+    contract: Contract | None = None
     recorded: dict[str, list[Frame]] = field(default_factory=dict)
     book: Book | None = None
     warm: bool = True  # a day's ticker can be had at once

@@ -14,6 +14,7 @@ FOLDERS = {
     "binance-spot": "binance",
     "coinbase": "coinbase.exchange",
     "coinbase-advanced": "coinbase.advanced",
+    "okx": "okx",
 }
 
 

@@ -85,7 +85,7 @@ async def serve(
             "url": f"http://{HOST}:{port}",
             "venue": hub.venue.name,
             "symbols": list(hub.market.symbols),
-            "api_key": options.api_key,
+            "api_key": options.api_key if hub.venue.keyed else "",
             "rest": hub.venue.rest_path,
             "sockets": hub.venue.socket_paths,
         }

@@ -110,7 +110,8 @@ class Service:
             return _sent(self.rest.missing())
         hub = self.hub
         weight = endpoint.cost(request.query)
-        verdict = hub.limiter.enter(who, weight, arrived, endpoint.family)
+        bucket = endpoint.bucket(request.query) if endpoint.bucket is not None else endpoint.family
+        verdict = hub.limiter.enter(who, weight, arrived, bucket)
         entry = hub.faults.take_request() if verdict == "ok" else None
         began = time.monotonic()
         reply = await self._reply(request, endpoint, entry, verdict, who, arrived)

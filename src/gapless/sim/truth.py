@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gapless.sim.bars import CLOSE_DELAY, MINUTE, interval_next
 from gapless.sim.journal import Journal
 from gapless.sim.market import Market, Symbol, quote_scale
-from gapless.sim.rows import VOID, Ints, Series
+from gapless.sim.rows import VOID, Ints, Scale, Series
 
 if TYPE_CHECKING:
     from gapless.sim.venue import SimVenue
@@ -26,14 +26,18 @@ def write_truth(journal: Journal, market: Market, stop: int, venue: SimVenue) ->
         if symbol is None:
             continue
         if tape.startswith(BARS):
-            rows = _bars(symbol, tape.removeprefix(BARS), first, stop)
-            journal.rows(name, tape, (row for row in rows if venue.flat_bars or row[COUNT]))
+            journal.rows(name, tape, _bars(symbol, tape.removeprefix(BARS), first, stop, venue))
         elif tape == "agg":
             journal.rows(name, tape, _events(symbol, symbol.aggs, first, stop, venue, aggregate=True))
         elif symbol.fills is not None:
             journal.rows(name, tape, _events(symbol, symbol.fills, first, stop, venue, aggregate=False))
             if venue.folds:
-                journal.rows(name, FOLDS, _folds(symbol, symbol.fills, first, stop))
+                journal.rows(name, FOLDS, _folds(symbol, symbol.fills, first, stop, venue))
+    for name in sorted({name for name, _ in journal.offered}):
+        contract = market.symbols[name].contract if name in market.symbols else None
+        if contract is not None:
+            worth = Scale(contract.digits, 0).text(contract.value)
+            journal.write("contract", symbol=name, worth=worth, inverse=contract.inverse)
     journal.write("end", market_ms=stop)
 
 
@@ -44,14 +48,14 @@ def _times(symbol: Symbol, venue: SimVenue, time: Ints) -> list[int] | list[str]
     return [f"{us // 1000}.{us % 1000:03d}" for us in venue.instants(symbol.name, time).tolist()]
 
 
-def _folds(symbol: Symbol, series: Series, first: int, stop: int) -> Iterator[list[Any]]:
+def _folds(symbol: Symbol, series: Series, first: int, stop: int, venue: SimVenue) -> Iterator[list[Any]]:
     """Yields the minutes with trades that began after the first trade and that a later one has closed."""
     at, end = series.numbered(first), series.pushed(stop)
     if end <= at:
         return
     begin = -(-int(series.cut(at, at + 1).time[0]) // MINUTE) * MINUTE
     closed = int(series.cut(end - 1, end).time[0]) // MINUTE * MINUTE
-    for row in _bars(symbol, "1m", begin, closed + CLOSE_DELAY):
+    for row in _bars(symbol, "1m", begin, closed + CLOSE_DELAY, venue):
         lo, hi = series.timed(row[0]), series.timed(row[0] + MINUTE)
         if row[COUNT] and not _forgotten(symbol, series, lo, hi):
             yield row
@@ -85,7 +89,7 @@ def _events(
         at += PART
 
 
-def _bars(symbol: Symbol, interval: str, first: int, stop: int) -> Iterator[list[Any]]:
+def _bars(symbol: Symbol, interval: str, first: int, stop: int, venue: SimVenue) -> Iterator[list[Any]]:
     price, size, quote = symbol.price.text, symbol.size.text, quote_scale(symbol).text
     end = first
     while True:
@@ -93,17 +97,11 @@ def _bars(symbol: Symbol, interval: str, first: int, stop: int) -> Iterator[list
         if end + CLOSE_DELAY > stop:
             return
         bar = symbol.bars.bar(interval, start, stop)
-        if bar is None or symbol.bars.close_push(end) > stop:
+        if bar is None or symbol.bars.close_push(end) > stop or not (bar.trades or venue.flat_bars):
             continue
-        yield [
-            start,
-            price(bar.open),
-            price(bar.high),
-            price(bar.low),
-            price(bar.close),
-            size(bar.volume),
-            quote(bar.quote),
-            bar.trades,
-            size(bar.taker_volume),
-            quote(bar.taker_quote),
-        ]
+        prices = (price(bar.open), price(bar.high), price(bar.low), price(bar.close))
+        if venue.sums is not None:
+            yield [start, *prices, *venue.sums(symbol, interval, bar)]
+        else:
+            taken = size(bar.taker_volume), quote(bar.taker_quote)
+            yield [start, *prices, size(bar.volume), quote(bar.quote), bar.trades, *taken]

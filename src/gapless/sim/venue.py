@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gapless.sim.bars import Bar
 from gapless.sim.connection import BACKLOG, Connection
 from gapless.sim.events import Event
 from gapless.sim.faults.script import Entry
 from gapless.sim.limits import Limits, Verdict
-from gapless.sim.market import Market
+from gapless.sim.market import Market, Symbol
 from gapless.sim.rows import Ints
 from gapless.sim.streams import Source, Stream
 
@@ -68,6 +69,7 @@ class Endpoint:
     clock: bool = False  # tells the server's time
     page: bool = False  # a page of trades, which may be split
     day: bool = False  # needs the tickers of a day
+    bucket: Callable[[Params], str] | None = None  # what a request is counted under, if not its family
 
 
 class Markets(Protocol):
@@ -196,7 +198,12 @@ class SimVenue:
     rest_path: str  # where people find it
     socket_paths: tuple[str, ...]
     archives: bool = False
+    agg_ids: bool = True  # aggregates have ids of their own
+    keyed: bool = False  # some endpoint asks for the API key
     flat_bars: bool = True  # a minute without trades has a bar, at the former price
     folds: bool = False  # no closed bars are streamed: whole minutes of the trades sent are a truth of their own
     instants: Callable[[str, Ints], Ints] | None = None  # times (name, ms) in us, where the venue tells them so finely
+    # what a closed bar tells beside its prices, if not all: volume in base units, quote volume, trades, what takers
+    # bought of both; None for what it leaves out
+    sums: Callable[[Symbol, str, Bar], list[Any]] | None = None
     buffer_bytes: int = BACKLOG  # what may pile up for a client that does not read; more ends its connection

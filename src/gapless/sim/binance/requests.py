@@ -7,12 +7,13 @@ from email.utils import formatdate
 
 from gapless.sim.binance.archives import archive_reply
 from gapless.sim.binance.errors import json_reply, refusal
-from gapless.sim.binance.pages import Spoiler
+from gapless.sim.binance.pages import History
 from gapless.sim.binance.rest import Endpoints
 from gapless.sim.binance.venue import Venue
 from gapless.sim.faults.script import Entry
 from gapless.sim.hub import Hub
 from gapless.sim.limits import Limiter, Verdict
+from gapless.sim.pages import Spoiler
 from gapless.sim.venue import Ask, Endpoint, Reply
 
 TROUBLE = (
@@ -34,7 +35,7 @@ class Requests:
         self._venue = venue
         self._limiter = limiter
         self._endpoints = Endpoints(venue, hub.market, api_key, lambda: hub.now)
-        self._spoiler = Spoiler(self._endpoints, hub.faults)
+        self._spoiler = Spoiler(History(self._endpoints), hub.faults)
         self._trouble = 0
 
     def find(self, path: str) -> Endpoint | None:

@@ -92,5 +92,6 @@ def simulated(name: str, settings: dict[str, Any]) -> SimVenue:
         rest_path=table.prefix,
         socket_paths=("/public/stream", "/market/stream") if table.futures else ("/stream", "/ws"),
         archives=True,
+        keyed=True,
         buffer_bytes=table.buffer_bytes,
     )

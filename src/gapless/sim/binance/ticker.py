@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gapless.sim.bars import DAY, MINUTE, Bar
+from gapless.sim.bars import Bar
+from gapless.sim.day import day_bar, last_size
 from gapless.sim.market import Depth, Symbol, quote_scale
-from gapless.sim.rows import VOID
 
 PERCENT_DIGITS = 3
 
@@ -25,31 +25,19 @@ class Ticker:
 
 def ticker_of(symbol: Symbol, now: int) -> Ticker | None:
     """Returns the ticker at a market instant, or None when nothing has traded."""
-    start = max((now - DAY) // MINUTE * MINUTE + MINUTE, symbol.began_ms // MINUTE * MINUTE)
-    bar = symbol.bars.window(start, now)
+    bar = day_bar(symbol, now)
     if bar is None:
         return None
     change = bar.close - bar.open
     percent = change * 100 * 10**PERCENT_DIGITS // bar.open if bar.open else 0
     average = bar.quote // bar.volume if bar.volume else bar.close
-    return Ticker(
-        bar, symbol.price.text(change), _thousandths(percent), symbol.price.text(average), _last_qty(symbol, now), now
-    )
+    last = symbol.size.text(last_size(symbol, now))
+    return Ticker(bar, symbol.price.text(change), _thousandths(percent), symbol.price.text(average), last, now)
 
 
 def _thousandths(value: int) -> str:
     whole, part = divmod(abs(value), 10**PERCENT_DIGITS)
     return f"{'-' if value < 0 else ''}{whole}.{part:0{PERCENT_DIGITS}d}"
-
-
-def _last_qty(symbol: Symbol, now: int) -> str:
-    series = symbol.fills or symbol.aggs
-    position = series.pushed(now)
-    rows = series.cut(max(position - 8, series.start), position)
-    for qty, flag in zip(rows.qty.tolist()[::-1], rows.flag.tolist()[::-1], strict=True):
-        if flag != VOID:
-            return symbol.size.text(qty)
-    return symbol.size.text(0)
 
 
 def ticker_event(symbol: Symbol, ticker: Ticker, now: int, futures: bool) -> str:

@@ -23,7 +23,10 @@ OWN_PERIODS = ("heartbeats_lost",)
 STANDING = (*PERIODS, *OWN_PERIODS)
 KNOWN = (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS, *OWN_PERIODS)
 MODES = ("outside", "repeat", "other", "bars")
-FAMILIES = ("aggTrades", "trades", "historicalTrades", "klines", "candles", "archive")
+FAMILIES = (
+    "aggTrades", "trades", "historicalTrades", "klines", "archive",
+    "history-trades", "candles", "history-candles", "tickers", "instruments",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

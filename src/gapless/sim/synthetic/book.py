@@ -20,6 +20,11 @@ IDS_A_STEP = 64  # update ids spent in a step
 FIRST_ID = 5_000_000_000
 
 
+def number_at(ms: int) -> int:
+    """Returns the update id at a market instant: the same on every connection, and it only grows."""
+    return FIRST_ID + ms // STEP_MS % 10**10 * IDS_A_STEP
+
+
 class GeneratedBook:
     """Derives levels from the price path: an even tick is never taken, bids lie below it, asks above."""
 
@@ -32,9 +37,6 @@ class GeneratedBook:
         self._key = key_of(generator.key, 19)
         self._middles: OrderedDict[int, list[int]] = OrderedDict()
         self._wholes: OrderedDict[tuple[int, int], dict[int, int]] = OrderedDict()
-
-    def _number(self, ms: int) -> int:
-        return FIRST_ID + ms // STEP_MS % 10**10 * IDS_A_STEP
 
     def _quantities(self, ticks: Ints, ms: int) -> Ints:
         """Returns the quantity at each price: it changes every 1.6 to 25 s, and a quarter of the prices is empty."""
@@ -78,7 +80,7 @@ class GeneratedBook:
     def at(self, ms: int, levels: int) -> Depth:
         """Returns the best levels as they stood at a market instant."""
         step = ms // STEP_MS * STEP_MS
-        return Depth(self._number(step), step, self._levels(step, -1, levels), self._levels(step, 1, levels))
+        return Depth(number_at(step), step, self._levels(step, -1, levels), self._levels(step, 1, levels))
 
     def diff(self, after: int, upto: int) -> Diff | None:
         """Returns what changed in (after, upto]; USD-M ids jump, spot's follow each other."""
@@ -91,6 +93,6 @@ class GeneratedBook:
             changed = [(t * self._tick, q) for t, q in new.items() if old.get(t, 0) != q]
             changed += [(t * self._tick, 0) for t, q in old.items() if q and t not in new]
             sides.append(sorted(changed))
-        previous = self._number(then)
+        previous = number_at(then)
         first = previous + 1 + (7 if self._futures else 0)
-        return Diff(first, self._number(now), previous, now, sides[0], sides[1])
+        return Diff(first, number_at(now), previous, now, sides[0], sides[1])
