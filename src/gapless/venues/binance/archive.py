@@ -7,7 +7,7 @@ from gapless.errors import BadFile
 from gapless.model import MS, Bar, Tape, TapeKind, Trade, iso
 from gapless.model.number import INT64, digits_of, scaled, wide
 from gapless.venues.binance.limits import Market
-from gapless.venues.binance.parse import bounded
+from gapless.venues.quantities import bounded
 from gapless.venues.spec import Archive, ArchiveRows, Hosts
 
 _NAME = re.compile(r"(?P<symbol>[A-Z0-9_]+)-(?P<set>aggTrades|trades|1m)-[\dTZ_-]+\.(zip|csv)(\.gz|\.zst)?")

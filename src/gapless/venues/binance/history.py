@@ -12,7 +12,6 @@ from gapless.model import MINUTE, MS, SECOND, Bar, Tape, Ticker, Trade
 from gapless.model.book import DepthSnapshot
 from gapless.model.number import scaled, wide
 from gapless.venues.binance.limits import Market, bars_weight
-from gapless.venues.binance.parse import bounded, levels
 from gapless.venues.binance.wire import (
     AggRow,
     Announced,
@@ -23,6 +22,7 @@ from gapless.venues.binance.wire import (
     TickerRow,
     TradeRow,
 )
+from gapless.venues.quantities import bounded, levels
 from gapless.venues.spec import Hosts, Mark, Page, Request
 
 _AGGS = msgspec.json.Decoder(list[AggRow])

@@ -1,13 +1,10 @@
 """Reads Binance's frames into values: scaled integers, ns, the aggressor's side."""
 
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from gapless.errors import BadNumber
 from gapless.model import MS, Bar, Quote, Tape, Ticker, Trade
 from gapless.model.book import DepthDiff
 from gapless.model.number import scaled, wide
@@ -19,18 +16,16 @@ from gapless.venues.binance.wire import (
     Frame,
     Kline,
     KlineBody,
-    Pair,
     ServerShutdown,
     SpotBookTicker,
     Ticker24,
     TradeEvent,
 )
+from gapless.venues.quantities import bounded, exact, levels
 from gapless.venues.spec import Control, Grouped
 
 _FRAME = msgspec.json.Decoder(Frame)
 _BOOK = msgspec.json.Decoder(BookFrame)
-_MOST_SIZE = 10**15  # units
-_MOST_QUOTE = 10**15  # of the quote asset, whole
 
 
 def group(frames: Iterable[bytes]) -> Grouped:
@@ -95,8 +90,8 @@ def trades(run: Sequence[AggTrade | TradeEvent], tape: Tape, received: int, padd
     """
     if not isinstance(run[0], AggTrade if tape.kind == "agg" else TradeEvent):
         raise TypeError(f"{type(run[0]).__name__} is no event of {tape.name}")
-    prices = _exact([w.p for w in run], tape.price_digits, padded)
-    sizes = _exact([w.q for w in run], tape.size_digits, padded)
+    prices = exact([w.p for w in run], tape.price_digits, padded)
+    sizes = exact([w.q for w in run], tape.size_digits, padded)
     bounded(max(prices), max(sizes), tape)
     if isinstance(run[0], AggTrade):
         return [
@@ -107,35 +102,6 @@ def trades(run: Sequence[AggTrade | TradeEvent], tape: Tape, received: int, padd
         Trade(w.t, w.T * MS, p, q, -1 if w.m else 1, 1, w.t, received)  # type: ignore[union-attr]
         for w, p, q in zip(run, prices, sizes, strict=True)
     ]
-
-
-def _exact(texts: list[str], digits: int, padded: int | None) -> list[int]:
-    """Read texts as integers in units of 10^-digits: one check and one split for the whole run.
-
-    Where a text is not of the usual form (`digits` after the point, then zeros up to `padded`), each is read alone.
-    """
-    zeros = 0 if padded is None else padded - digits
-    joined = " ".join(texts)
-    if _usual(digits, zeros).fullmatch(joined + " "):
-        values = list(map(int, joined.replace(".", "").split(" ")))
-        return [value // 10**zeros for value in values] if zeros else values
-    values = [scaled(text, digits) for text in texts]
-    if min(values) < 0:
-        raise BadNumber(f"{min(values)} in units of 10^-{digits} is negative")
-    return values
-
-
-def bounded(price: int, size: int, tape: Tape) -> None:
-    """Refuse a trade that cannot be: thousands like it would still fit into the 64 bits of a minute's sums."""
-    if size > _MOST_SIZE or price * size > _MOST_QUOTE * 10 ** (tape.price_digits + tape.size_digits):
-        raise BadNumber(f"a trade of {size} at {price} in units of {tape.name} is too large to be one")
-
-
-@lru_cache
-def _usual(digits: int, zeros: int) -> re.Pattern[str]:
-    """Match a run of plain numbers, each followed by a space, that fit into 64 bits whatever their digits."""
-    fraction = rf"\.[0-9]{{{digits}}}0{{{zeros}}}" if digits + zeros else ""
-    return re.compile(rf"(?:[0-9]{{1,{max(18 - digits, 1)}}}+{fraction} )++")
 
 
 def bars(run: Sequence[Kline], tape: Tape) -> list[tuple[Bar, bool, int]]:
@@ -168,8 +134,3 @@ def quote(event: BookTicker | SpotBookTicker, instrument: str) -> Quote:
 def depth(event: DepthUpdate, tape: Tape) -> DepthDiff:
     """Read a change of the book."""
     return DepthDiff(event.U, event.u, event.pu, event.E * MS, levels(event.b, tape), levels(event.a, tape))
-
-
-def levels(pairs: Sequence[Pair], tape: Tape) -> list[tuple[int, int]]:
-    """Read levels of a book."""
-    return [(scaled(price, tape.price_digits), scaled(size, tape.size_digits)) for price, size in pairs]
