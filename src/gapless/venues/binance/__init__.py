@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gapless.errors import BadInput, GaplessError
+from gapless.errors import GaplessError
 from gapless.model import Bar, Environment, Instrument, Quote, Tape, TapeKind, Ticker, Trade
 from gapless.model.book import DepthDiff, DepthSnapshot
 from gapless.model.instrument import Status
+from gapless.venues.addresses import hosts_of
 from gapless.venues.binance import archive, history, parse, symbols
 from gapless.venues.binance.limits import SPOT, USDM, Market
 from gapless.venues.spec import (
@@ -224,14 +225,7 @@ def _control(method: str, names: Sequence[str], request: int) -> str:
 
 def _venue(market: Market) -> Venue:
     def hosts(environment: Environment, sim_url: str | None) -> Hosts:
-        if environment != "sim":
-            return market.hosts[environment]
-        if not sim_url or not sim_url.startswith(("http://", "https://")):
-            raise BadInput(
-                f"venues.{market.name}.sim_url must be the address of a simulator, as `gapless sim` prints it"
-            )
-        address = sim_url.rstrip("/")
-        return Hosts(address, address.replace("http", "ws", 1), address)
+        return hosts_of(market.name, market.hosts, environment, sim_url, archive=True)
 
     answers = BinanceHistory(market)
     return Venue(
