@@ -88,3 +88,25 @@ def test_an_instruction_that_takes_several_messages_is_sent_whole() -> None:
         watch=Watch(),
     )  # fmt: skip
     assert texts(one.opened(T0)) == ["+trades:BTC", "+trades:ETH"]
+
+
+def test_a_connection_that_has_taken_its_messages_of_an_hour_is_replaced_and_sends_none_more() -> None:
+    one = Session(
+        [BOOK], subscribe=lambda names, request: [f"+{','.join(names)}"],
+        unsubscribe=lambda names, request: [f"-{','.join(names)}"], watch=Watch(messages_per_hour=5),
+    )  # fmt: skip
+    one.opened(T0)
+    sent = 1
+    for at in range(T0, T0 + 10 * SECOND, SECOND):
+        one.replied([Control(None, None, (BOOK.name,))], at)
+        one.delivered(BOOK.name, 1, at)
+        one.renew(BOOK.name, at)
+        actions = one.ticked(at) + one.ticked(at)
+        sent += len(texts(actions))
+        if any(isinstance(action, Replace) for action in actions):
+            break
+    assert sent == 5
+    one.stays()
+    assert texts(one.ticked(T0 + 3_599 * SECOND)) == []
+    one.stays()
+    assert texts(one.ticked(T0 + 3_601 * SECOND)) == ["-book:BTC"]

@@ -211,3 +211,35 @@ def test_an_unbroken_chain_is_followed_to_its_end_wherever_the_snapshot_comes(ch
         assert book.diff(diff) in {BookEvent.APPLIED, BookEvent.IGNORED}
     assert book.last == len(changes)
     assert book.top(20) == truth_at(changes, len(changes))
+
+
+def chained(previous: int, last: int, time: int, *, bids=(), asks=()) -> DepthDiff:
+    return DepthDiff(last, last, previous, time, bids, asks)
+
+
+def test_a_book_whose_ids_begin_anew_is_broken_by_the_loss_of_just_that_change_and_by_nothing_told_twice():
+    def begun() -> Book:
+        book = Book(keep=0, linked=True)
+        book.snapshot(DepthSnapshot(10, 1, [(10, 1)], [(11, 3)]))
+        return book
+
+    book = begun()
+    changes = [
+        chained(10, 15, 2, bids=[(10, 5)]),
+        chained(15, 15, 3),
+        chained(15, 3, 4, bids=[(9, 7)]),
+        chained(3, 5, 5),
+    ]
+    assert [book.diff(change) for change in changes] == [BookEvent.APPLIED] * 4
+    assert (book.best(), book.last) == (((10, 5), (11, 3)), 5)
+    book = begun()
+    assert [book.diff(change) for change in (changes[0], changes[0])] == [BookEvent.APPLIED, BookEvent.IGNORED]
+    assert [book.diff(change) for change in changes[3:]] == [BookEvent.GAP]  # what began the ids anew was lost
+    assert book.best() == (None, None)
+
+
+def test_a_crossed_book_of_an_auction_is_shown_where_ids_would_tell_a_loss():
+    book = Book(keep=0, linked=True)
+    assert book.snapshot(DepthSnapshot(10, 1, [(12, 1)], [(11, 3)])) is BookEvent.JOINED
+    assert book.diff(chained(10, 11, 2, bids=[(13, 1)])) is BookEvent.APPLIED
+    assert book.best() == ((13, 1), (11, 3))

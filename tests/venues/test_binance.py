@@ -100,7 +100,7 @@ def check(kind: str, market, run, wire) -> None:
             ]
     elif kind == "bookTicker":
         for event, w in zip(run, wire, strict=True):
-            quote = market.streams.quote(event, "x:Y")
+            quote = market.streams.quote(event, tape(0, 0, name="x:Y"))
             assert quote == Quote("x:Y", w["u"], w.get("T", 0) * MS, w["b"], w["B"], w["a"], w["A"])
     else:
         assert kind == "depth"

@@ -57,7 +57,9 @@ class BarPages:
         return found
 
     def _final(self, track: Track, bar: Bar) -> bool:
-        """Say whether the last bar of a reply is closed: REST does not tell, and may lag the stream."""
+        """Say whether the last bar of a reply is closed: few venues tell by REST, and it may lag the stream."""
+        if self._pipeline.venue.limits.closed_bars:
+            return True
         mono = self._clock.monotonic()
         now = self._pipeline.clock.now(mono)
         if now < bar.start + MINUTE:

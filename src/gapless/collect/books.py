@@ -19,6 +19,7 @@ from gapless.tape.book import Book
 from gapless.venues.spec import Hosts, Venue
 
 _BETWEEN = 2 * SECOND  # snapshots are dear: one that came too early is not asked for again at once
+_BETWEEN_MOST = 60 * SECOND  # where a stream was begun anew and brought none, it is each time longer
 
 
 class _Kept(Struct):
@@ -28,6 +29,11 @@ class _Kept(Struct):
     book: Book
     wanted: asyncio.Event
     snapshots: int = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether its levels are those of the venue."""
+        return self.book.state is BookState.LIVE
 
 
 class Books:
@@ -54,14 +60,15 @@ class Books:
             return
         if isinstance(diff, DepthSnapshot):
             kept.snapshots += 1
-            kept.book = Book(keep=0)
+            kept.book = Book(keep=0, linked=bool(diff.last))
             kept.book.snapshot(diff)
             return
         if self._venue.snapshots is None and not diff.last:
             at = kept.book.last  # the venue numbers nothing: what comes follows what came
             diff = replace(diff, first=at + 1, last=at + 1, previous=at)
         event = kept.book.diff(diff)
-        if event.wants_snapshot or kept.book.state is BookState.WAITING:
+        lost = self._venue.snapshots is None and not kept.live  # the snapshot that was to come
+        if event.wants_snapshot or kept.book.state is BookState.WAITING or lost:
             kept.wanted.set()
 
     async def run(self) -> None:
@@ -92,21 +99,23 @@ class Books:
 
     async def _follow_stream(self, kept: _Kept) -> None:
         """Have the stream begin anew where the book broke; its first snapshot comes by itself, if it is not lost."""
+        pause = _BETWEEN
         while True:
             await kept.wanted.wait()
             kept.wanted.clear()
             if kept.book.state is BookState.WAITING:
                 await self._clock.sleep(_BETWEEN)
-            if kept.book.state is not BookState.LIVE:
+            if not kept.live:
                 self._renew(kept.instrument.id)
-                await self._clock.sleep(_BETWEEN)
+                await self._clock.sleep(pause)
+                pause = _BETWEEN if kept.live else min(pause * 2, _BETWEEN_MOST)
 
     def top(self, instrument: str, depth: int) -> dict[str, Any] | None:
         """Give the best levels, best first, as plain decimals; None where the book is not kept."""
         kept = self._books.get(instrument)
         if kept is None:
             return None
-        bids, asks = kept.book.top(depth) if kept.book.state is BookState.LIVE else ([], [])
+        bids, asks = kept.book.top(depth) if kept.live else ([], [])
         p, s = kept.instrument.price_digits, kept.instrument.size_digits
         return {
             "instrument": instrument,

@@ -64,6 +64,7 @@ class Collector:
             self.pipeline, self.rest, self.hosts, outside.clock,
             listed=self.listing.known, ended=self._ended,
         )  # fmt: skip
+        self.pipeline.statuses = self.listings.told
         self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
         self.wiring = Wiring(
             self.pipeline, self.hosts, settings, outside,

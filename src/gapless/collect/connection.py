@@ -56,6 +56,7 @@ class Connection:
         self._most_failures = most_failures
         self._token = token
         self._standing = self._venue.streams.standing(group)
+        pipeline.attend(self._standing)
         self._paused = False
         self._leg = self._new_leg()
         self._successor: Leg | None = None
@@ -285,7 +286,7 @@ class Connection:
                 reason = session.subscriptions[stream.name].reason
                 leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=reason)
-            self._hooks.note("subscribed", self.name, confirmed=self.confirmed, of=len(self.streams))
+            self._hooks.note("subscribed", self.name, confirmed=self.confirmed, of=len(session.subscriptions))
         if grouped.numbers and (lost := session.counted(grouped.numbers)):
             self._hooks.note("frames_missing", self.name, frames=lost)
         for name, run in grouped.runs.items():

@@ -11,6 +11,7 @@ from gapless.collect.pipeline import Pipeline
 from gapless.collect.rest import RestClient
 from gapless.errors import UNREADABLE, BadNumber, CouldNot, Refused
 from gapless.model import MINUTE, SECOND, Instrument
+from gapless.model.instrument import Status
 from gapless.ports import Clock
 from gapless.venues.spec import Hosts
 
@@ -42,6 +43,12 @@ class Listings:
         self._listed = listed
         self._ended = ended
         self._asked: dict[str, _Asked] = {}
+        self._named: set[str] = set()
+
+    def told(self, statuses: dict[str, Status]) -> None:
+        """Learn from a stream, by symbol, which products are not traded now: the list is read again for them."""
+        venue = self._pipeline.venue.name
+        self._named |= {f"{venue}:{symbol}" for symbol, status in statuses.items() if status != "trading"}
 
     async def run(self) -> None:
         """Look for ever."""
@@ -52,7 +59,10 @@ class Listings:
     async def look(self) -> None:
         """Read the list if bars of an instrument are overdue, and end what it shows to be over."""
         now = self._clock.monotonic()
-        doubtful = [line for line in self._pipeline.lines.values() if self._is_doubtful(line, now)]
+        named, self._named = self._named, set()
+        doubtful = [
+            line for name, line in self._pipeline.lines.items() if self._is_doubtful(line, now, named=name in named)
+        ]
         if not doubtful:
             return
         try:
@@ -77,12 +87,15 @@ class Listings:
                 line.ended = False
                 raise
 
-    def _is_doubtful(self, line: Line, now: int) -> bool:
+    def _is_doubtful(self, line: Line, now: int, *, named: bool) -> bool:
         track = line.bars
         if line.ended or track is None or track.begins is None or track.newest is None or self._pipeline.degraded:
             return False  # while streams are down bars come late, and that says nothing
         held = track.sequence.coverage.newest or track.begins - 1
         asked = self._asked.setdefault(line.instrument.id, _Asked())
+        if named and now >= asked.after:
+            asked.since, asked.after = asked.since or now, now + asked.pause
+            return True
         if track.newest <= held:
             asked.since, asked.absent, asked.pause = 0, False, _AGAIN
             return False

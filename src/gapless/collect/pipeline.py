@@ -51,6 +51,7 @@ class Pipeline:
         self.resume_within = resume_within
         self._fast = fast
         self._streams: dict[str, Stream] = {}
+        self._at_large: dict[str, Stream] = {}
         self._flowed: dict[str, int] = {}
         self._broken = ("", 0)
         self.shedding = False
@@ -60,6 +61,10 @@ class Pipeline:
     def watch(self, streams: list[Stream]) -> None:
         """Learn which streams carry what."""
         self._streams.update({stream.name: stream for stream in streams})
+
+    def attend(self, streams: list[Stream]) -> None:
+        """Learn of streams that connections carry by themselves: they speak of no single instrument."""
+        self._at_large.update({stream.name: stream for stream in streams})
 
     def streams(self) -> list[Stream]:
         """List the streams that are wanted."""
@@ -113,11 +118,10 @@ class Pipeline:
         for name, run in runs.items():
             stream = self._streams.get(name)
             if stream is None:
+                if name in self._at_large:
+                    odd += self._speaks(self._at_large[name], run, mono)
                 continue
             self.messages += len(run)
-            if not stream.instrument:
-                self._at_large(stream, run, mono)
-                continue
             line = self.lines[stream.instrument]
             try:
                 values = self._read(stream, line, run, received)
@@ -134,13 +138,18 @@ class Pipeline:
         self.malformed += len(odd)
         return odd
 
-    def _at_large(self, stream: Stream, run: list[Any], mono: int) -> None:
-        """Take what speaks of no single instrument."""
+    def _speaks(self, stream: Stream, run: list[Any], mono: int) -> list[bytes]:
+        """Take what speaks of no single instrument; give what cannot be read of it."""
+        odd: list[bytes] = []
         for event in run:
-            if stream.kind == "heartbeat":
-                self.clock.heard(self.venue.streams.beat(event).time, mono)
-            elif stream.kind == "status":
-                self.statuses(self.venue.streams.statuses(event))
+            try:
+                if stream.kind == "heartbeat":
+                    self.clock.heard(self.venue.streams.beat(event).time, mono)
+                elif stream.kind == "status":
+                    self.statuses(self.venue.streams.statuses(event))
+            except _MISFITS:
+                odd.append(_raw(stream, event))
+        return odd
 
     def _read(self, stream: Stream, line: Line, run: list[Any], received: int) -> list[Any]:
         """Read a run into values, all of it or none."""
@@ -155,7 +164,7 @@ class Pipeline:
         if kind == "ticker":
             return [streams.ticker(run[-1], stream.instrument)]
         if kind == "quote":
-            return [streams.quote(run[-1], stream.instrument)]
+            return [streams.quote(run[-1], line.instrument.scale("trade"))]
         if kind == "heartbeat":
             return [streams.beat(run[-1])]
         if kind == "depth":
@@ -171,7 +180,7 @@ class Pipeline:
             try:
                 values += self._read(stream, line, [event], received)
             except _MISFITS:
-                odd.append(msgspec.json.encode({"stream": stream.name, "data": event}))
+                odd.append(_raw(stream, event))
         return values, odd
 
     def _take(self, stream: Stream, line: Line, values: list[Any], mono: int, *, two: bool) -> None:
@@ -377,3 +386,7 @@ class Pipeline:
         elif mono - since > _BLAMED or not since:
             cause = "jump"
         self.pending.gap(track.tape, Gap(tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause=cause))
+
+
+def _raw(stream: Stream, event: Any) -> bytes:
+    return msgspec.json.encode({"stream": stream.name, "data": event})

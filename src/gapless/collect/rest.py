@@ -163,7 +163,8 @@ class RestClient:
             self._flying -= request.weight
 
     def _headers(self, request: Request) -> dict[str, str]:
-        return {self._venue.history.key_header: self._api_key} if request.keyed and self._api_key else {}
+        key = {self._venue.history.key_header: self._api_key} if request.keyed and self._api_key else {}
+        return {**dict(request.headers), **key}
 
     def _learn(self, sending: _Sending, reply: Reply) -> None:
         """Take from a reply what the host counts and how it stands; raise what is wrong with it."""

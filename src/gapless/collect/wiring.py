@@ -80,7 +80,10 @@ class Wiring:
         made = Connection(
             name, streams[0].group, streams, pipeline=self._pipeline, hosts=self._hosts, sockets=self._sockets,
             clock=self._clock, hooks=self._hooks, life=life_of(self._settings, self._venue),
-            watch=Watch(names_per_message=limits.names_per_message, heartbeat=limits.heartbeat),
+            watch=Watch(
+                names_per_message=limits.names_per_message, messages_per_hour=limits.messages_per_hour,
+                heartbeat=limits.heartbeat,
+            ),
             most_failures=self._settings.reconnect_limit, token=self._token,
         )  # fmt: skip
         made.pressed(pause=self._pipeline.pressed)

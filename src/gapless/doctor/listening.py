@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from gapless.errors import BadNumber
 from gapless.model import MS, SECOND, Instrument, Tape, Ticker, Trade
 from gapless.ports import Clock, Socket, Sockets
+from gapless.protocol.session import TRADES
 from gapless.venues.spec import Hosts, Stream, StreamKind, Venue
 
 FAMILIES: tuple[StreamKind, ...] = ("agg", "trade", "bars", "ticker", "quote", "depth")
@@ -47,7 +48,7 @@ class Ear(Struct):
 
     def _read(self, venue: Venue, run: Sequence[Any], received: int) -> list[int]:
         streams, kind = venue.streams, self.stream.kind
-        if kind in ("agg", "trade"):
+        if kind in TRADES:
             rows = streams.trades(run, self.tape, received)
             self.trades += rows
             return [row.time for row in rows]
@@ -57,7 +58,7 @@ class Ear(Struct):
             self.ticker = streams.ticker(run[-1], self.stream.instrument)
             return [self.ticker.time]
         if kind == "quote":
-            return [streams.quote(event, self.stream.instrument).time for event in run]
+            return [streams.quote(event, self.tape).time for event in run]
         return [streams.depth(event, self.tape).time for event in run]
 
 

@@ -3,11 +3,12 @@
 Times are monotonic ns of real time: nothing here depends on how fast the market runs.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct, field
 
-from gapless.model import MS, SECOND
+from gapless.model import HOUR, MS, SECOND
 from gapless.protocol.phases import CONNECTION, SUBSCRIPTION, Phase, Subscribed
 from gapless.protocol.rate import Rate
 from gapless.venues.spec import Control, Stream
@@ -49,7 +50,8 @@ class Watch(Struct, frozen=True, kw_only=True):
     A stream is asked about when it was silent for `idle_factor` of its own mean intervals, at least `idle` and at
     most `idle_most`; sooner, after `told`, when its siblings (bars, tickers) name an id that it has not brought; one
     that never spoke, `first_data` after its acknowledgement; bars, tickers and quotes, which follow trades,
-    `follower_idle` while trades of the same instrument flow.
+    `follower_idle` while trades of the same instrument flow. A connection on which `messages_per_hour` were sent within
+    an hour is left when it would have to send another.
     """
 
     acknowledgement: int = 5 * SECOND
@@ -61,6 +63,7 @@ class Watch(Struct, frozen=True, kw_only=True):
     follower_idle: int = 10 * SECOND
     heartbeat: int = 5 * SECOND
     names_per_message: int = 100
+    messages_per_hour: int | None = None
 
 
 class Subscription(Struct):
@@ -117,6 +120,7 @@ class Session:
         self._requests: dict[int, list[str]] = {}
         self._queue: list[tuple[bool, list[str]]] = []
         self._next = 1
+        self._sent: deque[int] = deque(maxlen=watch.messages_per_hour or 0)
         self._number_of_frame: int | None = None
         self._doubted: set[str] = set()
 
@@ -322,12 +326,14 @@ class Session:
         """Give the next message that waits: venues count messages a second."""
         if not self._queue:
             return []
+        if len(self._sent) == self._watch.messages_per_hour and now - self._sent[0] < HOUR:
+            return [self._leave("it has taken all messages that it may in an hour")]
         wanted, names = self._queue.pop(0)
         if wanted:
             return self._ask(names, now)
         number = self._number()
         self._requests[number] = []
-        return [Send(text) for text in self._unsubscribe(names, number)]
+        return self._send(self._unsubscribe(names, number), now)
 
     def _ask(self, names: list[str], now: int) -> list[Action]:
         actions: list[Action] = []
@@ -339,8 +345,12 @@ class Session:
             for name in part:
                 self.subscriptions[name].moves(Subscribed.PENDING, now)
                 self.subscriptions[name].asked = now
-            actions += [Send(text) for text in self._subscribe(part, number)]
+            actions += self._send(self._subscribe(part, number), now)
         return actions
+
+    def _send(self, texts: list[str], now: int) -> list[Action]:
+        self._sent.extend([now] * len(texts))
+        return [Send(text) for text in texts]
 
     def _leave(self, reason: str) -> Replace:
         self._go(Phase.LEAVING)

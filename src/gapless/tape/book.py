@@ -83,10 +83,13 @@ class Book:
 
     Diffs may come before the first snapshot and are kept, at most the `keep` newest. They are kept while the
     book is live too, so that a snapshot which lags the stream can renew it at any time. A snapshot that is too
-    old for the diffs kept changes nothing.
+    old for the diffs kept changes nothing. In a `linked` book each diff names the one before it, in ids that may
+    begin anew; then nothing else shows a loss: not a crossed book, which auctions have, and of the diffs before the
+    book's id only one that is later in time.
     """
 
-    def __init__(self, *, keep: int = 600) -> None:
+    def __init__(self, *, keep: int = 600, linked: bool = False) -> None:
+        self._linked = linked
         self.state = BookState.WAITING
         self.last = 0
         self.time = 0
@@ -101,7 +104,8 @@ class Book:
             return BookEvent.BUFFERED
         link = _link(diff, self.last)
         if link is _Link.PAST:
-            return BookEvent.IGNORED
+            lost = self._linked and diff.time > self.time
+            return self._break(BookEvent.GAP) if lost else BookEvent.IGNORED
         self._kept.append(diff)
         if link is _Link.GAP:
             return self._break(BookEvent.GAP)
@@ -148,7 +152,8 @@ class Book:
     def _judge(self, event: BookEvent) -> BookEvent:
         bids, asks = self._bids, self._asks
         if bids.keys and asks.keys:
-            return self._break(BookEvent.CROSSED) if bids.keys[-1] >= -asks.keys[-1] else event
+            crossed = bids.keys[-1] >= -asks.keys[-1] and not self._linked
+            return self._break(BookEvent.CROSSED) if crossed else event
         cut_off = any(half.edge is not None and not half.keys for half in (bids, asks))
         return BookEvent.EXHAUSTED if cut_off else event
 

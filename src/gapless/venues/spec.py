@@ -12,6 +12,9 @@ from gapless.model.instrument import Status
 
 StreamKind = Literal["agg", "span", "trade", "bars", "ticker", "quote", "depth", "heartbeat", "status"]
 
+Headers = tuple[tuple[str, str], ...]
+"""Headers of HTTP as (name, value)."""
+
 Mark = tuple[int, int]
 """A row that is held: its id and its time, ns UTC."""
 
@@ -64,7 +67,7 @@ class Request(Struct, frozen=True):
     """A REST request with its price in the venue's currency; `keyed` asks for the API key header.
 
     `by_id` says that the reply holds the ids asked for, and perhaps others before them where `backward`; else it is
-    the newest that there is, within the times of the rows held on either side.
+    the newest that there is, within the times of the rows held on either side. `headers` are sent with it.
     """
 
     url: str
@@ -72,6 +75,7 @@ class Request(Struct, frozen=True):
     keyed: bool = False
     by_id: bool = True
     backward: bool = False
+    headers: Headers = ()
 
 
 class Ids(Struct, frozen=True, kw_only=True):
@@ -96,8 +100,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     Of `weight_per_minute` at most `burst` leaves at once where that is set, and the rest evenly: as a bucket that
     fills. `connects_per_second` counts beside `connects_per_5m`. Ids of a kind in `consecutive` have no holes.
-    `heartbeat` is how long a heartbeat may fail to come. Bars of minutes in which nothing traded are left out where
-    `empty_omitted`.
+    `heartbeat` is how long a heartbeat may fail to come. Of a connection, at most `messages_per_hour` are taken. Bars
+    of minutes in which nothing traded are left out where `empty_omitted`; history shows none but closed ones where
+    `closed_bars`.
     """
 
     weight_per_minute: int
@@ -106,6 +111,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     connects_per_5m: int
     connects_per_second: int | None = None
     messages_per_second: float
+    messages_per_hour: int | None = None
     connection_life: int
     ping_every: int
     page_trades: int
@@ -114,15 +120,20 @@ class Limits(Struct, frozen=True, kw_only=True):
     names_per_message: int = 100
     heartbeat: int = 5_000_000_000
     empty_omitted: bool = False
+    closed_bars: bool = False
     recent_trades_window: int | None = None
 
 
 class Hosts(Struct, frozen=True):
-    """Where a venue lives in one environment: base addresses without a slash at the end."""
+    """Where a venue lives in one environment: base addresses without a slash at the end.
+
+    Every request to `rest` carries `headers`.
+    """
 
     rest: str
     websocket: str
     archive: str | None
+    headers: Headers = ()
 
 
 class Archive(Struct, frozen=True):
@@ -178,8 +189,8 @@ class Streams(Protocol):
     def ticker(self, event: Any, instrument: str) -> Ticker:
         """Read a ticker event."""
 
-    def quote(self, event: Any, instrument: str) -> Quote:
-        """Read a best bid and ask."""
+    def quote(self, event: Any, tape: Tape) -> Quote:
+        """Read a best bid and ask of the instrument of a tape, with its unit of sizes."""
 
     def depth(self, event: Any, tape: Tape) -> DepthDiff | DepthSnapshot:
         """Read a change of the book, or the whole of it."""
@@ -233,7 +244,7 @@ class History(Protocol):
         """Ask for the bars that begin in [start, end), ns UTC, at most a page; `now` is the venue's time, or 0."""
 
     def bars(self, body: bytes, tape: Tape) -> list[Bar]:
-        """Read a page of bars, ascending; the last may still be forming."""
+        """Read a page of bars, ascending; the last may still be forming, unless the limits say that all are closed."""
 
     def newest_request(self, hosts: Hosts, symbol: str) -> Request:
         """Ask, as cheaply as can be, for the newest execution id of a symbol."""

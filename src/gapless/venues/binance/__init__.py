@@ -80,9 +80,9 @@ class BinanceStreams(Struct, frozen=True):
         """Read a ticker event."""
         return parse.ticker(event, instrument)
 
-    def quote(self, event: Any, instrument: str) -> Quote:
+    def quote(self, event: Any, tape: Tape) -> Quote:
         """Read a best bid and ask."""
-        return parse.quote(event, instrument)
+        return parse.quote(event, tape.instrument)
 
     def depth(self, event: Any, tape: Tape) -> DepthDiff:
         """Read a change of the book."""
