@@ -172,7 +172,8 @@ class Hub:
                 (symbol.bars.close_push(ended) for symbol in self.market.symbols.values()), default=ended + CLOSE_DELAY
             )
             self.clock.end_ms = None
-            self.send_until(max(stop, pushed))
+            batch = self.venue.batch_ms
+            self.send_until(-(-max(stop, pushed) // batch) * batch)
         self.clock.stop(self.now)
         moment = time.monotonic()
         self.strikes.flush_late(moment, everything=True)

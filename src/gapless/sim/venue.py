@@ -201,6 +201,7 @@ class SimVenue:
     agg_ids: bool = True  # aggregates have ids of their own
     keyed: bool = False  # some endpoint asks for the API key
     flat_bars: bool = True  # a minute without trades has a bar, at the former price
+    batch_ms: int = 1  # play ends at a multiple of it, so that no batch stays unsent
     folds: bool = False  # no closed bars are streamed: whole minutes of the trades sent are a truth of their own
     instants: Callable[[str, Ints], Ints] | None = None  # times (name, ms) in us, where the venue tells them so finely
     # what a closed bar tells beside its prices, if not all: volume in base units, quote volume, trades, what takers

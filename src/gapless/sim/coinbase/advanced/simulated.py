@@ -8,7 +8,7 @@ import msgspec
 
 from gapless.sim.coinbase.advanced.rest import PREFIX, Endpoints, error
 from gapless.sim.coinbase.advanced.sockets import AdvancedSockets
-from gapless.sim.coinbase.advanced.streams import AdvancedStreams
+from gapless.sim.coinbase.advanced.streams import BATCH_MS, AdvancedStreams
 from gapless.sim.coinbase.bucket import Bucket
 from gapless.sim.coinbase.faults import COMMON
 from gapless.sim.coinbase.markets import CoinbaseMarkets
@@ -67,6 +67,7 @@ def simulated(name: str, given: dict[str, Any]) -> SimVenue:
         rest_path=PREFIX,
         socket_paths=("",),
         flat_bars=False,
+        batch_ms=BATCH_MS,
         folds=True,
         instants=micros,
         buffer_bytes=settings.buffer_bytes,

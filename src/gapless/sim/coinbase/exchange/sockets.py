@@ -129,7 +129,7 @@ class ExchangeSockets:
             self._pay(hub, connection, line)
         if now < line.beats_at or HEARTBEAT not in line.held:
             return
-        line.beats_at = max(line.beats_at, now - BEAT_S) + BEAT_S
+        line.beats_at = BEAT_S + (line.beats_at if now - line.beats_at < BEAT_S else now)
         if hub.faults.period("heartbeats_lost") is not None:
             hub.faults.happened("heartbeats_lost", hub.now, f"connection {connection.number}")
             return
