@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 CLIENTS_READY := .venv-clients/.ready
+NODE_READY := .node-clients/.ready
 
 .PHONY: install demo test check format bench attack peers soak lock clean
 
@@ -21,11 +22,17 @@ $(CLIENTS_READY): requirements/clients.lock
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.lock
 	@touch $(CLIENTS_READY)
 
+# Clients in other languages; without npm, or where its registry is out of reach, the tests that need them skip and say so.
+$(NODE_READY): requirements/node/package-lock.json
+	@mkdir -p .node-clients && cp requirements/node/package.json requirements/node/package-lock.json .node-clients/
+	@if npm ci --prefix .node-clients --ignore-scripts --no-audit --no-fund --silent; then touch $(NODE_READY); \
+		else echo "npm did not install requirements/node: what is tested with it skips"; fi
+
 # One minute of a hostile market: make demo ARGS="--faults storm"
 demo: install
 	$(BIN)/gapless demo $(ARGS)
 
-test: install $(CLIENTS_READY)
+test: install $(CLIENTS_READY) $(NODE_READY)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: install
@@ -72,4 +79,4 @@ lock:
 		--custom-compile-command "make lock" requirements/clients.in -o requirements/clients.lock
 
 clean:
-	rm -rf .venv .venv-clients .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-clients .venv-peers .node-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -23,6 +23,7 @@ class Faces:
         self.market = Market(answers, tail=lambda name: engine.tail(answers.instrument(name)))
         self.reader = reader
         self.registry = engine.status.registry
+        self.hub = engine.hub
         self._engine = engine
         within = parse_duration(engine.settings.collect.fetch_at_most)
         self.demand = Demand([one.supply() for one in engine.collectors], self._opened, at_most=within)

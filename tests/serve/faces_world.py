@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from gapless.collect.demand import Fetch
 from gapless.derive.settle import Commit, Vouched, settle
+from gapless.hub import Hub
 from gapless.model import MINUTE, Bar, Candle, Evidence, Gap, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.query.market import Market
 from gapless.serve import ServeSettings, create_app, serve
@@ -102,6 +103,7 @@ class World:
         self.arriving: asyncio.Queue[Sequence[Trade]] = asyncio.Queue()
         self.current = [TICKER]
         self.first: set[str] = set()
+        self.hub = Hub(lambda name, subject, **fields: None)
         self._committed = asyncio.Event()
 
     def committed(self) -> None:

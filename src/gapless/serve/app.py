@@ -1,4 +1,4 @@
-"""Puts the HTTP API and the stream together."""
+"""Puts the HTTP API, the stream and Socket.IO together."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +14,7 @@ from gapless.serve.access import guarded
 from gapless.serve.faces import Faces
 from gapless.serve.failures import HANDLERS, known_parameters
 from gapless.serve.metrics import measured
+from gapless.serve.pushing import Pushing
 from gapless.serve.routes import ROUTES
 from gapless.serve.settings import ServeSettings, check
 from gapless.serve.stream import stream
@@ -44,7 +45,8 @@ def create_app(system: System, settings: ServeSettings) -> Litestar:
     )
     app.state.paths = [route.path for route in app.routes]
     app.state.parameters = _parameters(app)
-    app.asgi_handler = guarded(measured(app.asgi_handler, faces.metrics, app.state.paths), settings)
+    app.state.pushing = pushing = Pushing(faces, system.hub)
+    app.asgi_handler = guarded(pushing.beside(measured(app.asgi_handler, faces.metrics, app.state.paths)), settings)
     return app
 
 

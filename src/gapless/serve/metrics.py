@@ -34,7 +34,7 @@ def measured(app: ASGIApp, metrics: "FaceMetrics", paths: Collection[str]) -> AS
 
 
 class FaceMetrics:
-    """Counters of the HTTP API and the stream."""
+    """Counters of the HTTP API, the stream and Socket.IO."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Histogram(
@@ -43,6 +43,8 @@ class FaceMetrics:
         self.clients = Gauge("gapless_stream_clients", "Connections to the stream", registry=registry)
         self.events = Counter("gapless_stream_events", "Events sent to clients of the stream", registry=registry)
         self.lagged = Counter("gapless_stream_lagged", "Times that a client was too slow", registry=registry)
+        self.pushed_to = Gauge("gapless_socketio_clients", "Socket.IO clients", registry=registry)
+        self.pushed = Counter("gapless_socketio_events", "Events handed to Socket.IO clients", registry=registry)
         self.reads = Counter(
             "gapless_stream_catchup", "Steps of the log that were read for a single client", registry=registry
         )

@@ -11,6 +11,7 @@ from litestar import Litestar
 
 from gapless.errors import BadInput, CouldNot, PortInUse
 from gapless.serve.faces import Faces
+from gapless.serve.pushing import Pushing
 from gapless.serve.settings import address
 
 SEND_BUFFER = 262_144  # of a client in the kernel: what is behind is in the ring, not on its way
@@ -26,6 +27,7 @@ async def serve(
     Raises `PortInUse` for an address that is taken and `BadInput` for one that is none.
     """
     faces: Faces = app.state.faces
+    pushing: Pushing = app.state.pushing
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(_listening(text)) for text in listen]
         config = uvicorn.Config(
@@ -44,14 +46,16 @@ async def serve(
         server = _Server(config)
         await faces.ring.begin()
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(faces.ring.follow())
+            following = [tasks.create_task(each) for each in (faces.ring.follow(), pushing.run())]
             serving = asyncio.ensure_future(server.serve(sockets))
             try:
                 ready([_url(each) for each in sockets])
                 await asyncio.shield(serving)
             finally:
+                await pushing.close()
                 server.should_exit = True
-                following.cancel()
+                for each in following:
+                    each.cancel()
                 await serving
 
 

@@ -12,7 +12,8 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     A client that reads slower than the market is told `lagged` once it is behind by more than what the ring keeps:
     `ring_events` events or `ring_bytes`, over all streams and shared by all clients. Beyond the ring a client costs
-    one step of the log (at most 1,000 events a stream) and the buffers of its socket.
+    one step of the log (at most 1,000 events a stream) and the buffers of its socket. A Socket.IO client costs at most
+    1,000 packets on their way, 1,000 events that wait, and one newest value of each kind and instrument.
     """
 
     listen: tuple[str, ...] = ("127.0.0.1:8787",)

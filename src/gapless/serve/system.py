@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry
 
 from gapless.collect.demand import Fetch
+from gapless.hub import Hub
 from gapless.model import Candle, Instrument, Quote, Tape, Ticker, Timeframe, Trade
 from gapless.ports import TapeReader
 from gapless.query.market import Market
@@ -29,6 +30,10 @@ class System(Protocol):
     @property
     def registry(self) -> CollectorRegistry:
         """The metrics of the process."""
+
+    @property
+    def hub(self) -> Hub:
+        """What happens, as it happens."""
 
     def status(self) -> dict[str, Any]:
         """Give what `/system/status` answers."""
