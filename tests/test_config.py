@@ -183,6 +183,11 @@ def test_every_setting_is_explained() -> None:
         ("ENABLE_FAILOVER", "0", "consolidate.failover", False),
         ("MAX_SOURCE_LATENCY", "250", "consolidate.max_latency_ms", 250),
         ("CONFLICT_RESOLUTION", "average", "consolidate.resolution", "average"),
+        ("MONITORING_CRYPTOS", "BTC-USD, ETH-USD,", "collect.products", ["BTC-USD", "ETH-USD"]),
+        ("TOP_USD_PAIRS", "100", "collect.top", 100),
+        ("VOLUME_THRESHOLD", "2.25", "signals.volume_spike.threshold", 2.25),
+        ("VOLUME_THRESHOLD", "2", "signals.volume_spike.threshold", 2.0),
+        ("WINDOW_MINUTES", "15", "signals.volume_spike.window_minutes", 15),
     ],
 )
 def test_a_variable_of_the_seeds_sets_what_it_set_there(variable: str, text: str, key: str, value: object) -> None:
@@ -202,6 +207,11 @@ BAD_VARIABLES = {
     "MAX_SOURCE_LATENCY=fast": "^MAX_SOURCE_LATENCY: 'fast' is not allowed; allowed is a whole number$",
     "MAX_SOURCE_LATENCY=0": "^MAX_SOURCE_LATENCY: 0 is not allowed; 1 or more is$",
     "PRIMARY_EXCHANGE=binanse": "^PRIMARY_EXCHANGE: there is no venue 'binanse'; allowed are binance, ",
+    "TOP_USD_PAIRS=all": "^TOP_USD_PAIRS: 'all' is not allowed; allowed is a whole number$",
+    "TOP_USD_PAIRS=-1": "^TOP_USD_PAIRS: -1 is not allowed; allowed are 0 to 10000$",
+    "VOLUME_THRESHOLD=high": "^VOLUME_THRESHOLD: 'high' is not allowed; allowed is a number$",
+    "VOLUME_THRESHOLD=0": "^VOLUME_THRESHOLD: 0.0 is not allowed; allowed are 0.1 to 1000$",
+    "WINDOW_MINUTES=90": "^WINDOW_MINUTES: 90 is not allowed; allowed are 1 to 60$",
     "CONFLICT_RESOLUTION=best": "^CONFLICT_RESOLUTION: .*best.*allowed are primary, latest, average",
 }
 

@@ -79,7 +79,9 @@ EXPLAINED = {
     "store.keep_events": "connections, repairs, doubles",
     "store.keep_log": "how far back a stream can be resumed; never more than trades",
     "store.keep_signals": "signals",
-    "collect.instruments": "ids such as binance:BTCUSDT; used when `gapless run` is given none",
+    "collect.instruments": "ids such as binance:BTCUSDT, or a venue; used when `gapless run` is given none",
+    "collect.products": "what is collected of a venue named without a symbol, in its own symbols; empty: see top",
+    "collect.top": "then so many of the highest quote volume in 24 h; 0: all online ones of the usual quote",
     "collect.history": "candles fetched before the first live one",
     "collect.resume_within": "an earlier run is joined on to if it ended at most this long ago",
     "collect.streams": "false: nothing is streamed, closed bars come by REST, a round a minute within the budget",
@@ -160,6 +162,7 @@ EXPLAINED = {
     "venues.NAME.archive": "the venue's public files serve to repair",
 }
 
+_MOST_PRODUCTS = 10_000
 _EXAMPLES = {"requests_per_hour": 1_000}  # of what is unset and has no limit of the venue to show
 
 
@@ -239,6 +242,8 @@ def _checked(tree: dict[str, Any]) -> Settings:
             parse_duration(text)
         except BadInput as error:
             raise BadInput(f"{key}: {error}") from error
+    if not 0 <= settings.collect.top <= _MOST_PRODUCTS:
+        raise BadInput(f"collect.top: {settings.collect.top} is not allowed; allowed are 0 to {_MOST_PRODUCTS}")
     settings.store.ages()
     settings.consolidate.primary = settings.consolidate.primary or _consolidated().primary
     check_consolidate(settings.consolidate, VENUES)

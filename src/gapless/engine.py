@@ -18,6 +18,7 @@ from gapless.collect.collector import Collector
 from gapless.collect.disk import room_of, watch_disk
 from gapless.collect.movers import Movers
 from gapless.collect.outside import Outside
+from gapless.collect.products import products
 from gapless.collect.recorder import Recorder
 from gapless.collect.storage import Storage
 from gapless.collect.writer import Writer
@@ -59,13 +60,13 @@ class Engine:
         movers = settings.movers.venue
         if not names and not movers:
             raise BadInput(
-                "nothing to collect: name instruments, as in `gapless run binance:BTCUSDT`, or set "
-                "collect.instruments or movers.venue"
+                "nothing to collect: name instruments or a venue, as in `gapless run binance:BTCUSDT` or "
+                "`gapless run binance`, or set collect.instruments or movers.venue"
             )
         self.settings = settings
         self.clock = SystemClock()
         self.log = log or Log()
-        self._ids = by_venue(names)
+        self._ids = by_venue(names, whole=True)
         if movers:
             self._ids.setdefault(movers, [])
         self._environment = self._one_environment()
@@ -133,11 +134,7 @@ class Engine:
         )  # fmt: skip
         for name, ids in self._ids.items():
             collector = Collector(venue(name), self.settings.venue(name), self.settings.collect, outside)
-            if name == self.settings.movers.venue:
-                self.movers = Movers(collector, self.settings.movers, outside)
-                preparing = asyncio.create_task(self.movers.prepare(ids))
-            else:
-                preparing = asyncio.create_task(collector.prepare(ids))
+            preparing = asyncio.create_task(self._prepare_collector(collector, ids, outside))
             stopping = asyncio.create_task(self._stopping.wait())
             await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -163,6 +160,17 @@ class Engine:
         reader = self._another_reader() if receivers else self.reader
         self.deliveries = deliveries_of(self, receivers, reader, locks)
         return True
+
+    async def _prepare_collector(self, collector: Collector, ids: list[str], outside: Outside) -> None:
+        name = collector.venue.name
+        if name in ids:
+            named = [one for one in ids if one != name]
+            ids = [*named, *await products(collector, self.settings.collect, outside)]
+        if name == self.settings.movers.venue:
+            self.movers = Movers(collector, self.settings.movers, outside)
+            await self.movers.prepare(ids)
+        else:
+            await collector.prepare(ids)
 
     def _say_limits(self, collector: Collector) -> None:
         """Say at start what cannot be repaired."""

@@ -18,6 +18,10 @@ VARIABLES: dict[str, str] = {
     "ENABLE_FAILOVER": "consolidate.failover",
     "MAX_SOURCE_LATENCY": "consolidate.max_latency_ms",
     "CONFLICT_RESOLUTION": "consolidate.resolution",
+    "MONITORING_CRYPTOS": "collect.products",
+    "TOP_USD_PAIRS": "collect.top",
+    "VOLUME_THRESHOLD": "signals.volume_spike.threshold",
+    "WINDOW_MINUTES": "signals.volume_spike.window_minutes",
 }
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 

@@ -11,11 +11,17 @@ from gapless.model.instrument import squeeze
 from gapless.venues.registry import VENUES, venue
 
 
-def by_venue(ids: list[str]) -> dict[str, list[str]]:
-    """Sort ids by venue; one without a venue is answered with what it could mean."""
+def by_venue(ids: list[str], *, whole: bool = False) -> dict[str, list[str]]:
+    """Sort ids by venue; one without a venue is answered with what it could mean.
+
+    Where a `whole` venue may be meant its name stands for what is to be found there, and is left among its ids.
+    """
     sorted_ids: dict[str, list[str]] = {}
     for text in dict.fromkeys(ids):
         name, colon, symbol = text.partition(":")
+        if whole and text in VENUES:
+            sorted_ids.setdefault(text, []).append(text)
+            continue
         if not colon or not symbol or (name not in VENUES and "/" in name):
             spelled = squeeze(name).upper()
             could = ", ".join(f"{known}:{spelled}" for known in VENUES)

@@ -49,14 +49,16 @@ def ask(url: str, body: Any = None, *, method: str = "GET", timeout: float = 60)
 class Process:
     """A `gapless` command; what it writes on standard error is kept."""
 
-    def __init__(self, folder: Path, *arguments: str, **options: Any) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environment: dict[str, str] | None = None, **options: Any
+    ) -> None:
         self.log = folder / f"{arguments[0]}-{time.monotonic_ns()}.log"
-        environment = {**os.environ, "GAPLESS_STATE": str(folder / "state")}
-        environment.pop("GAPLESS_STORE", None)
+        own = {**os.environ, "GAPLESS_STATE": str(folder / "state"), **(environment or {})}
+        own.pop("GAPLESS_STORE", None)
         with self.log.open("wb") as log:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "gapless", *arguments], stdout=subprocess.PIPE, stderr=log, cwd=folder,
-                env=environment, **options,
+                env=own, **options,
             )  # fmt: skip
 
     def said(self) -> str:

@@ -10,7 +10,12 @@ from gapless.cli.options import Sets, Store
 
 def run(
     ids: Annotated[
-        list[str] | None, typer.Argument(help="Instruments such as binance:BTCUSDT.", metavar="ID ...")
+        list[str] | None,
+        typer.Argument(
+            help="Instruments such as binance:BTCUSDT, or a venue: collect.products of it, else its collect.top "
+            "busiest, else all online products of its usual quote.",
+            metavar="ID|VENUE ...",
+        ),
     ] = None,
     store: Store = None,
     sets: Sets = None,
