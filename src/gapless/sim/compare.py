@@ -7,6 +7,7 @@ usage: python -m gapless.sim.compare JOURNAL STORE_URL ENVIRONMENT
 
 import sys
 from collections.abc import Iterator
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,26 @@ FOLDED = 6  # of a fold: start, open, high, low, close, volume
 MS_DIGITS = 6  # a time in ms that is told finer is a decimal text
 
 
+class Contract(Struct, frozen=True):
+    """What one unit of a journal's sizes stands for: so much of the base, or of the quote where it is inverse."""
+
+    worth: Decimal = Decimal(1)
+    inverse: bool = False
+
+    def size(self, count: Decimal, price: str, digits: int) -> int:
+        """Give a number of contracts at a price in base units, scaled; those of inverse ones are rounded."""
+        value = count * self.worth
+        return _rounded(value / Decimal(price), digits) if self.inverse else scaled(f"{value:f}", digits)
+
+
+class Truth(Struct):
+    """The last session of a journal: rows by (symbol, tape), and the contracts that sizes count."""
+
+    venue: str = ""
+    rows: dict[tuple[str, str], list[list[Any]]] = field(default_factory=dict)
+    contracts: dict[str, Contract] = field(default_factory=dict)
+
+
 class Tally(Struct):
     """What the comparison found: distinct events sent and held, and what is wrong with those held."""
 
@@ -42,25 +63,28 @@ class Tally(Struct):
 def compare(journal: Path, store: str, environment: str) -> Tally:
     """Compare every row of the truth with the row of the same id that the store holds."""
     reader = open_store(store, environment=environment, readonly=True)  # type: ignore[arg-type]
-    venue, truth = _truth(journal)
+    truth = _truth(journal)
     tally = Tally()
     instruments = {instrument.id: instrument for instrument in reader.instruments()}
-    for (symbol, kind), rows in truth.items():
+    for (symbol, kind), rows in truth.rows.items():
         what = "candles" if kind in BARS else "trades"
         tally.sent[what] += len(rows)
-        instrument = instruments.get(f"{venue}:{symbol}")
+        instrument = instruments.get(f"{truth.venue}:{symbol}")
         if instrument is None:
             tally.missing += len(rows)
             tally.first_shortfalls.append(f"{symbol}: the store does not know it")
             tally.missing_ids[f"{symbol} {kind}"] = _ranges(sorted(row[0] for row in rows), kind, ms=True)
             continue
         digits = (instrument.price_digits, instrument.size_digits)
-        wanted = {row[0]: row for row in (_scaled(kind, row, digits) for row in rows)}
-        held = list(
-            _bars(reader, instrument.id, kind, wanted)
-            if what == "candles"
-            else _trades(reader, instrument.id, kind, wanted)
-        )
+        contract = truth.contracts.get(symbol, Contract())
+        wanted = {row[0]: row for row in (_scaled(kind, row, digits, contract) for row in rows)}
+        if what == "candles":
+            held = list(_bars(reader, instrument.id, kind, wanted))
+        elif kind == "span":
+            counts = {row[0]: (Decimal(row[2]), str(row[1])) for row in rows}
+            held = list(_spans(reader, instrument.id, wanted, counts, contract, digits[1]))
+        else:
+            held = list(_trades(reader, instrument.id, kind, wanted))
         missing = _count(tally, what, f"{symbol} {kind}", wanted, held)
         if missing:
             tally.missing_ids[f"{symbol} {kind}"] = _ranges(missing, kind)
@@ -68,35 +92,39 @@ def compare(journal: Path, store: str, environment: str) -> Tally:
     return tally
 
 
-def _truth(journal: Path) -> tuple[str, dict[tuple[str, str], list[list[Any]]]]:
+def _truth(journal: Path) -> Truth:
     """Read the last session of a journal."""
-    venue = ""
-    truth: dict[tuple[str, str], list[list[Any]]] = {}
+    truth = Truth()
     for line in journal.read_bytes().splitlines():
         entry = msgspec.json.decode(line)
         if entry["t"] == "start":
-            venue = entry["venue"]
-            truth = {}
+            truth = Truth(entry["venue"])
         elif entry["t"] == "row":
-            truth.setdefault((entry["symbol"], entry["tape"]), []).append(entry["row"])
-    return venue, truth
+            truth.rows.setdefault((entry["symbol"], entry["tape"]), []).append(entry["row"])
+        elif entry["t"] == "contract":
+            truth.contracts[entry["symbol"]] = Contract(Decimal(entry["worth"]), entry["inverse"])
+    return truth
 
 
-def _scaled(kind: str, row: list[Any], digits: tuple[int, int]) -> Row:
+def _scaled(kind: str, row: list[Any], digits: tuple[int, int], contract: Contract) -> Row:
     """Write a journal row as (id, fields ...), in the store's units."""
     p, s = digits
-    if kind == "agg":
-        seq, price, size, first, last, time, maker = row
-        return (seq, _ns(time), scaled(price, p), scaled(size, s), -1 if maker else 1, last - first + 1, first)
-    if kind == "trade":
-        seq, price, size, time, maker = row
-        return (seq, _ns(time), scaled(price, p), scaled(size, s), -1 if maker else 1, 1, seq)
+    if kind not in BARS:
+        seq, price, size, *covered, time, maker = row
+        first, last = covered or (seq, seq)
+        held = contract.size(Decimal(size), price, s)
+        return (seq, _ns(time), scaled(price, p), held, -1 if maker else 1, last - first + 1, first)
     start, opened, high, low, close, volume, quote, count, taker, taker_quote = row
     prices = tuple(scaled(text, p) for text in (opened, high, low, close))
-    folded = (start * MS, *prices, scaled(volume, s))
+    told = _rounded(Decimal(volume), s) if contract.inverse else scaled(volume, s)
+    bar = (start * MS, *prices, told, wide(quote, p + s))
     if kind == FOLDS:
-        return folded
-    return (*folded, wide(quote, p + s), count, scaled(taker, s), wide(taker_quote, p + s))
+        return bar[:FOLDED]
+    return bar if count is None else (*bar, count, scaled(taker, s), wide(taker_quote, p + s))
+
+
+def _rounded(value: Decimal, digits: int) -> int:
+    return int(value.scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _ns(time: int | str) -> int:
@@ -110,15 +138,35 @@ def _trades(reader: TapeReader, instrument: str, kind: str, wanted: dict[int, Ro
                 yield (t.seq, t.time, t.price, t.size, t.side, t.fills, t.first_fill)
 
 
+def _spans(
+    reader: TapeReader, instrument: str, wanted: dict[int, Row], counts: dict[int, tuple[Decimal, str]],
+    contract: Contract, digits: int,
+) -> Iterator[Row]:  # fmt: skip
+    """Give, for each row of executions held together, those that it stands for: as sent where it tells their sum."""
+    for tape in reader.tapes(instrument):
+        if tape.kind != "span":
+            continue
+        for t in reader.trades(tape.id, min(wanted), max(wanted)):
+            ids = [number for number in range(t.seq - t.fills + 1, t.seq + 1) if number in wanted]
+            total = sum((counts[number][0] for number in ids), Decimal(0))
+            whole = len(ids) == t.fills and contract.size(total, counts[t.seq][1], digits) == t.size
+            for number in ids:
+                sent = wanted[number]
+                size = sent[3] if whole else t.size
+                yield (number, t.time, t.price, size, t.side, 1, number)
+
+
 def _bars(reader: TapeReader, instrument: str, kind: str, wanted: dict[int, Row]) -> Iterator[Row]:
-    """Give the venue's bars, or, to be held against folds, whatever minutes with trades are served."""
+    """Give the venue's bars with the fields that are told, or, to be held against folds, whatever minutes with trades
+    are served."""
+    fields = len(next(iter(wanted.values())))
     for c in reader.candles(instrument, min(wanted), max(wanted) + MINUTE):
         if c.state is State.TRADED if kind == FOLDS else c.origin is Origin.VENUE:
             row = (
                 c.start, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades, c.taker_buy_volume,
                 c.taker_buy_quote_volume,
             )  # fmt: skip
-            yield row[:FOLDED] if kind == FOLDS else row  # type: ignore[misc]
+            yield row[:fields]  # type: ignore[misc]
 
 
 def _ranges(ids: list[int], kind: str, *, ms: bool = False) -> list[tuple[int, int]]:
