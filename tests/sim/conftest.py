@@ -148,7 +148,7 @@ class Desk:
             self.hub.tick()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def desk() -> Callable[..., Desk]:
     return Desk
 

@@ -13,7 +13,9 @@ TOLD = ("url", "venue", "symbols", "api_key")
 
 
 def sim(
-    venue: Annotated[str, typer.Option(help="binance (USD-M futures), binance-spot, okx ...")] = "binance",
+    venue: Annotated[
+        str, typer.Option(help="binance (USD-M), binance-spot, okx, coinbase or coinbase-advanced.")
+    ] = "binance",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     capture: Annotated[list[Path] | None, typer.Option(help="Recorded market to play; may be repeated.")] = None,
     speed: Annotated[float, typer.Option(help="Market seconds per real second.")] = 1.0,
@@ -30,7 +32,7 @@ def sim(
     api_key: Annotated[str, typer.Option(help="The key that historicalTrades of USD-M accepts.")] = "sim-key",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when listening.")] = False,
 ) -> None:
-    """Serve a simulated Binance, REST and WebSocket, from a capture or a synthetic market."""
+    """Serve a simulated venue, REST and WebSocket, from a capture or a synthetic market."""
     from gapless.sim.errors import SimError
     from gapless.sim.options import SimOptions, read_time
 

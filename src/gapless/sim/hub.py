@@ -140,7 +140,7 @@ class Hub:
             self._offer(event)
             if event.order == JOINED:
                 sharing.append((event, listening))
-            elif not self.strikes.withheld(event, self.names[event.stream].bars):
+            elif not (event.closing and self.strikes.withheld(event, self.names[event.stream].bars)):
                 self.strikes.hand_out(event, listening)
         if sharing:
             self.strikes.hand_out_joined(sharing)
