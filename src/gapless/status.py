@@ -10,10 +10,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from gapless.budget.circuit import phase
 from gapless.budget.host import used_now
 from gapless.budget.learn import learned
+from gapless.changing import priority
 from gapless.derive.judge import candle_of
 from gapless.derive.settle import Settled
 from gapless.derived import DerivedFigures
-from gapless.model import SECOND, Candle, Instrument, Origin, Proof, State
+from gapless.model import MS, SECOND, Candle, Instrument, Origin, Proof, State
 from gapless.model.times import iso
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Status:
             "state": connection.session.phase.value,
             "uptime_s": round(uptime, 1),
             "rate": round(connection.frames / max((now - self._engine_started_ns) / SECOND, 1), 1),
+            "latency_ms": round(latency / MS, 2) if (latency := connection.latency) is not None else None,
             "streams": len(connection.streams),
             "confirmed": connection.confirmed,
             "live": connection.live,
@@ -206,6 +208,7 @@ class Status:
             },
             "budgets": self.budgets(),
             "jobs": engine.schedule.rows(),
+            "priority": priority(engine),
             "deliveries": engine.deliveries.rows(),
             "callbacks": engine.hub.rows(),
             "store": {

@@ -31,6 +31,7 @@ from gapless.cli import (
     signals,
     sim,
     status,
+    top,
     trades,
 )
 from gapless.cli import run as running
@@ -76,6 +77,7 @@ app.command()(audit.audit)
 app.command()(explain.explain)
 app.command()(instruments.instruments)
 app.command()(status.status)
+app.command()(top.top)
 app.command()(status.book)
 app.command()(changing.rotate)
 app.command()(changing.add)

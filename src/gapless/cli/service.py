@@ -19,9 +19,7 @@ def ask(url: str | None, path: str, body: dict[str, Any] | None = None, *, secon
     from gapless.errors import BadInput, CouldNot
 
     settings = load().serve
-    url = url or address_of(settings.listen)
-    if not url.startswith(("http://", "https://")):
-        raise BadInput(f"--url: {url!r} is no address; allowed is http://HOST:PORT")
+    url = address(url)
     headers = {"Content-Type": "application/json"}
     if token := settings.token:
         headers["Authorization"] = f"Bearer {token}"
@@ -37,6 +35,17 @@ def ask(url: str | None, path: str, body: dict[str, Any] | None = None, *, secon
         raise BadInput(said.get("error", f"{url} answered HTTP {error.code}")) from error
     except (URLError, TimeoutError, ConnectionError) as error:
         raise CouldNot(f"no gapless answers at {url}; start one with `gapless run`, or name it with --url") from error
+
+
+def address(url: str | None) -> str:
+    """Give the address that is meant: the one named, else that of the `gapless run` that has our settings."""
+    from gapless.config import load
+    from gapless.errors import BadInput
+
+    url = url or address_of(load().serve.listen)
+    if not url.startswith(("http://", "https://")):
+        raise BadInput(f"--url: {url!r} is no address; allowed is http://HOST:PORT")
+    return url
 
 
 def address_of(listen: Sequence[str]) -> str:
