@@ -47,6 +47,14 @@ def playing(running, probing, venue, act, **options):
     return asyncio.run(main())
 
 
+@pytest.fixture
+def quick(tmp_path):
+    """A script whose hearts beat four times a second, which is as often as they are looked after."""
+    script = tmp_path / "quick.toml"
+    script.write_text("[limits]\nheartbeat_s = 0.2\n")
+    return str(script)
+
+
 async def subscribe(socket, venue, *channels, products=(BTC, ETH), **more):
     if venue == "coinbase":
         await socket.send_json({"type": "subscribe", "product_ids": products, "channels": channels})
@@ -92,12 +100,14 @@ def many(count):
     return lambda frames: len(trades(frames)) >= count
 
 
-def test_the_exchange_begins_with_the_set_and_the_last_match_and_its_heartbeats_name_the_newest_trade(running, probing):
+def test_the_exchange_begins_with_the_set_and_the_last_match_and_its_heartbeats_name_the_newest_trade(
+    running, probing, quick
+):
     async def act(probe, socket):
         await subscribe(socket, "coinbase", "heartbeat", "matches")
         return await heard(socket, lambda frames: sum(frame["type"] == "heartbeat" for frame in frames) >= 4)
 
-    frames = playing(running, probing, "coinbase", act)
+    frames = playing(running, probing, "coinbase", act, faults=quick)
     assert [frame["type"] for frame in frames[:3]] == ["subscriptions", "last_match", "last_match"]
     newest = {}
     for frame in frames[1:]:
@@ -109,14 +119,14 @@ def test_the_exchange_begins_with_the_set_and_the_last_match_and_its_heartbeats_
             newest[frame["product_id"]] = frame["trade_id"]
 
 
-def test_heartbeats_go_on_when_the_market_has_stopped(running, probing):
+def test_heartbeats_go_on_when_the_market_has_stopped(running, probing, quick):
     async def act(probe, socket):
         await subscribe(socket, "coinbase", "heartbeat", "matches")
         await heard(socket, many(5))
         assert (await probe.post("/sim/finish"))["ended"]
         return await heard(socket, lambda frames: frames[-1]["type"] == "heartbeat")
 
-    assert playing(running, probing, "coinbase", act)
+    assert playing(running, probing, "coinbase", act, faults=quick)
 
 
 def test_a_book_kept_from_updates_is_the_book_of_the_next_snapshot(running, probing):
@@ -229,7 +239,7 @@ def struck(running, probing, venue, entry, count=300):
         after = await heard(socket, many(count))
         return before + after, (await probe.get("/sim/state"))[1]["faults"]
 
-    return playing(running, probing, venue, act, speed=60.0)
+    return playing(running, probing, venue, act, speed=200.0)
 
 
 def test_dropped_frames_of_the_exchange_leave_a_hole_in_the_ids(running, probing):
@@ -268,7 +278,7 @@ def test_a_malformed_frame_costs_what_it_carried_and_no_more(running, probing, v
 
 
 @pytest.mark.parametrize("venue", VENUES)
-def test_heartbeats_are_withheld_while_trades_go_on(running, probing, venue):
+def test_heartbeats_are_withheld_while_trades_go_on(running, probing, quick, venue):
     def beats(frames):
         return [frame for frame in frames if "heartbeat" in (frame.get("type") or frame["channel"])]
 
@@ -276,11 +286,11 @@ def test_heartbeats_are_withheld_while_trades_go_on(running, probing, venue):
         names = ("heartbeat", "matches") if venue == "coinbase" else ("heartbeats", "market_trades")
         await subscribe(socket, venue, *names, products=(BTC,))
         await heard(socket, lambda frames: beats(frames) and trades(frames))
-        await probe.post("/sim/fault", {"kind": "heartbeats_lost", "lasts": 1.4})
+        await probe.post("/sim/fault", {"kind": "heartbeats_lost", "lasts": 0.6})
         frames = await heard(socket, beats)
         return len(trades(frames)), (await probe.get("/sim/state"))[1]["faults"]
 
-    count, faults = playing(running, probing, venue, act)
+    count, faults = playing(running, probing, venue, act, faults=quick)
     assert count > 10
     assert faults["heartbeats_lost"] >= 1
 
@@ -324,7 +334,7 @@ def test_without_a_good_token_there_is_an_error_and_a_close(running, probing, de
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_an_expired_token_ends_the_stream_only_where_that_is_switched_on(running, probing, demanding, ends):
-    script = demanding(token_s=0.3, token_ends_stream=str(ends).lower())
+    script = demanding(token_s=0.1, heartbeat_s=0.2, token_ends_stream=str(ends).lower())
 
     async def act(probe, socket):
         await subscribe(socket, "coinbase-advanced", "heartbeats", "market_trades", jwt=token())
@@ -408,7 +418,7 @@ def test_what_was_sent_is_the_truth_to_the_microsecond_and_its_minutes_are_compa
             frames.append(json.loads((await socket.receive()).data))
         return trades(frames), rows
 
-    told, rows = playing(running, probing, venue, act, speed=120.0, journal=journal)
+    told, rows = playing(running, probing, venue, act, speed=400.0, journal=journal)
     truth = defaultdict(list)
     for line in rows:
         truth[line["symbol"], line["tape"]].append(line["row"])

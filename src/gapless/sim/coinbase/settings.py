@@ -30,6 +30,7 @@ class Settings:
     connections: int = 20
     connections_s: float = 2.5
     subscribe_s: float = 5.0
+    heartbeat_s: float = 1.0
     before: str = NEWEST
     page: int = 1000
     candles: int = 350

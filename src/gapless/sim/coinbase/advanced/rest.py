@@ -10,7 +10,7 @@ import msgspec
 from multidict import MultiMapping
 
 from gapless.sim.bars import interval_start
-from gapless.sim.coinbase.advanced import wire
+from gapless.sim.coinbase.advanced import app, wire
 from gapless.sim.coinbase.day import Days, last_execution
 from gapless.sim.coinbase.pages import broken_off, known_rows, newest
 from gapless.sim.coinbase.products import Products, alias_of
@@ -68,6 +68,7 @@ class Endpoints:
             "/market/products": Endpoint("products", one, self._list, day=True),
             "/market/product_book": Endpoint("book", one, self._book, data=True),
         }
+        self._app = app.endpoints(market, market_ms)
         self._each: dict[str | None, Callable[[str], Endpoint]] = {
             None: lambda name: Endpoint("products", one, partial(self._one, name), day=True),
             "candles": lambda name: Endpoint("candles", one, partial(self._candles, name), data=True),
@@ -77,7 +78,7 @@ class Endpoints:
     def find(self, path: str) -> Endpoint | None:
         """Returns the endpoint of a path."""
         if not path.startswith(PREFIX):
-            return None
+            return self._app.get(path)
         rest = path.removeprefix(PREFIX)
         if rest in self._whole:
             return self._whole[rest]

@@ -32,7 +32,6 @@ from gapless.sim.market import Symbol
 from gapless.sim.venue import Opening, Params, Reply
 
 HEARTBEATS = "heartbeats"
-BEAT_S = 1.0
 RECENT_TRADES = 100
 RECENT_CANDLES = 12
 WHOLE_BOOK = 10_000  # levels of a side: all that there are
@@ -139,7 +138,7 @@ class AdvancedSockets:
         return wire.tickers("snapshot", [row]) if row is not None else None
 
     def upkeep(self, hub: Hub, connection: Connection, now: float) -> None:
-        """Beats once a second, and hangs up on who has not subscribed in time, or whose tokens have expired."""
+        """Beats, and hangs up on who has not subscribed in time, or whose tokens have expired."""
         line = self._streams.lines.of(connection)
         if not line.subscribed and now - connection.opened > self._settings.subscribe_s:
             connection.close(1008, "no subscription")
@@ -151,7 +150,8 @@ class AdvancedSockets:
             self._pay(hub, connection, line)
         if now < line.beats_at or HEARTBEATS not in line.held:
             return
-        line.beats_at = BEAT_S + (line.beats_at if now - line.beats_at < BEAT_S else now)
+        pause = self._settings.heartbeat_s
+        line.beats_at = pause + (line.beats_at if now - line.beats_at < pause else now)
         line.beats += 1
         if hub.faults.period("heartbeats_lost") is not None:
             hub.faults.happened("heartbeats_lost", hub.now, f"connection {connection.number}")

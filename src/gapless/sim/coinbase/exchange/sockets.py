@@ -27,7 +27,6 @@ from gapless.sim.hub import Hub
 from gapless.sim.venue import Opening, Params, Reply
 
 HEARTBEAT = "heartbeat"
-BEAT_S = 1.0
 TOO_FAST = "ErrSlowRead"
 
 
@@ -120,7 +119,7 @@ class ExchangeSockets:
                 line.owed.append(product)
 
     def upkeep(self, hub: Hub, connection: Connection, now: float) -> None:
-        """Beats once a second, and hangs up on who has not subscribed in time."""
+        """Beats, and hangs up on who has not subscribed in time."""
         line = self._line(connection)
         if not line.subscribed and now - connection.opened > self._settings.subscribe_s:
             connection.close(1008, "no subscription")
@@ -129,7 +128,8 @@ class ExchangeSockets:
             self._pay(hub, connection, line)
         if now < line.beats_at or HEARTBEAT not in line.held:
             return
-        line.beats_at = BEAT_S + (line.beats_at if now - line.beats_at < BEAT_S else now)
+        pause = self._settings.heartbeat_s
+        line.beats_at = pause + (line.beats_at if now - line.beats_at < pause else now)
         if hub.faults.period("heartbeats_lost") is not None:
             hub.faults.happened("heartbeats_lost", hub.now, f"connection {connection.number}")
             return
