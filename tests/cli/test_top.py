@@ -4,7 +4,6 @@ import io
 import json
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 from gapless.cli import top
@@ -73,7 +72,7 @@ def test_budgets_gaps_and_what_comes_first_are_told() -> None:
     degraded = [{"venue": "binance", "since": "2026-01-07", "why": "no connection stands"}]
     lines = shown(seen(
         1.0, budgets=[budget], gaps=[gap], priority=["binance:BTCUSDT"], degraded=degraded,
-        **{"status": "degraded", "coverage": "95.7%"},
+        status="degraded", coverage="95.7%",
     ))  # fmt: skip
     text = "\n".join(lines)
     assert "● degraded" in text
