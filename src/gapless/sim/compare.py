@@ -34,9 +34,9 @@ class Contract(Struct, frozen=True):
     inverse: bool = False
 
     def size(self, count: Decimal, price: str, digits: int) -> int:
-        """Give a number of contracts at a price in base units, scaled; those of inverse ones are rounded."""
+        """Give a number of contracts at a price in base units, scaled; inverse ones are rounded, to 1 at least."""
         value = count * self.worth
-        return _rounded(value / Decimal(price), digits) if self.inverse else scaled(f"{value:f}", digits)
+        return max(_rounded(value / Decimal(price), digits), 1) if self.inverse else scaled(f"{value:f}", digits)
 
 
 class Truth(Struct):
