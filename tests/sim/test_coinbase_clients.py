@@ -2,20 +2,14 @@
 
 import asyncio
 import json
-import ssl
+import os
 import sys
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import ccxt.pro
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 PATIENCE_S = 20
 ROOT = Path(__file__).parents[2]
@@ -29,53 +23,16 @@ def secret(key):
     return key.private_bytes(PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
 
 
-@asynccontextmanager
-async def over_tls(url, folder):
-    """Serves a simulator over TLS with a certificate of its own, for clients whose scheme is https alone."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sim")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "sim.pem", folder / "sim.key"
-    public.write_bytes(certificate.public_bytes(PEM))
-    private.write_bytes(secret(key))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    port = urlsplit(url).port
-
-    async def pump(reader, writer):
-        with suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def serve(reader, writer):
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", public
-    finally:
-        server.close()
-
-
-async def said(running, folder, command, given=(), **options):
+async def said(running, over_tls, command, given=(), **options):
     """Runs a client as a process of its own against a simulator; returns what it printed."""
     options = {"venue": "coinbase-advanced", "speed": 30.0, "instruments": 2, **options}
-    async with running(**options) as url, over_tls(url, folder) as (host, certificate):
+    certificate = os.environ["SSL_CERT_FILE"]
+    async with running(**options) as url, over_tls(url) as host:
         process = await asyncio.create_subprocess_exec(
             *command,
             host,
             *given,
-            env={"REQUESTS_CA_BUNDLE": str(certificate), "SSL_CERT_FILE": str(certificate)},
+            env={"REQUESTS_CA_BUNDLE": certificate, "SSL_CERT_FILE": certificate},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -85,7 +42,7 @@ async def said(running, folder, command, given=(), **options):
 
 
 @pytest.mark.parametrize("with_key", [False, True], ids=["keyless", "with a key that signs tokens"])
-def test_coinbase_advanced_py_receives_all_channels_and_rest(running, tmp_path, with_key):
+def test_coinbase_advanced_py_receives_all_channels_and_rest(running, over_tls, tmp_path, with_key):
     if not OFFICIAL.exists():
         pytest.skip("coinbase-advanced-py wants a version of websockets that ours contradicts: no .venv-clients here")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -97,7 +54,7 @@ def test_coinbase_advanced_py_receives_all_channels_and_rest(running, tmp_path, 
 
     given = ["a/key", str(tmp_path / "key.pem")] if with_key else []
     limits = {"faults": str(script), "api_key": "a/key"}
-    got = asyncio.run(said(running, tmp_path, [str(OFFICIAL), str(SCRIPT)], given, **limits))
+    got = asyncio.run(said(running, over_tls, [str(OFFICIAL), str(SCRIPT)], given, **limits))
     frames = got["frames"]
     assert [frame["sequence_num"] for frame in frames] == list(range(len(frames)))
     assert {"heartbeats", "market_trades", "l2_data", "ticker", "candles", "subscriptions"} <= {
@@ -210,11 +167,11 @@ print(json.dumps({"ids": ids, "first_book": books[0]}))
 """
 
 
-def test_cryptofeed_receives_trades_and_bids_of_advanced_trade(running, tmp_path):
+def test_cryptofeed_receives_trades_and_bids_of_advanced_trade(running, over_tls):
     """With a key, which it needs for its symbols; it looks for the side `ask`, which is `offer`, so asks stay out of
     its snapshot; it asks for `heartbeat`, which does not exist, and lives with the error. It knows no Exchange."""
     pytest.importorskip("cryptofeed")
-    got = asyncio.run(said(running, tmp_path, [sys.executable, "-c", CRYPTOFEED]))
+    got = asyncio.run(said(running, over_tls, [sys.executable, "-c", CRYPTOFEED]))
     ids = sorted(got["ids"])
     assert ids == list(range(ids[0], ids[0] + len(ids)))
     bids, asks = got["first_book"]
