@@ -100,15 +100,14 @@ class Strikes:
             self._send(connection, event, touchable)
 
     def hand_out_joined(self, sharing: list[tuple[Event, list[Connection]]]) -> None:
-        """Sends events of one instant, those that a connection listens to in one frame; young tapes spare it."""
-        of_each: dict[Connection, list[Event]] = {}
-        young = {event.stream for event, _ in sharing if not self._ripe(event.stream)}
+        """Sends events of one instant, those that a connection listens to in one frame, those of young tapes apart."""
+        frames: dict[tuple[bool, Connection], list[Event]] = {}
         for event, listening in sharing:
+            touchable = self._faults.active and self._ripe(event.stream)
             self._delivered[event.stream] += event.count
             for connection in listening:
-                of_each.setdefault(connection, []).append(event)
-        for connection, events in of_each.items():
-            touchable = self._faults.active and not any(event.stream in young for event in events)
+                frames.setdefault((touchable, connection), []).append(event)
+        for (touchable, connection), events in frames.items():
             self._send(connection, joined(events), touchable)
 
     def _send(self, connection: Connection, event: Event, touchable: bool) -> None:

@@ -1,4 +1,6 @@
-"""`calm` and `storm` of the simulated Coinbase, the same for both surfaces but for what a page can suffer.
+"""`calm` and `storm` of the simulated Coinbase, the same for both surfaces but for two things.
+
+A page of Advanced Trade can break off, and its frames are few: four a second carry what the Exchange sends one by one.
 
 The first marks of the storm lie in the first 10 s, so that a play of 30 s sees every kind. A silent stream is due just
 before a disconnect, so that the acknowledgement of the reconnect is the one that lies.
@@ -17,10 +19,13 @@ CALM = [
     Entry("disconnect", at=20.0, every=60.0),
 ]
 
-STORM = [
-    Entry("drop", rate=0.005),
-    Entry("double", rate=0.005),
-    Entry("reorder", rate=0.005, places=50),
+
+def by_rate(rate: float) -> list[Entry]:
+    """Returns what strikes a share of all frames."""
+    return [Entry("drop", rate=rate), Entry("double", rate=rate), Entry("reorder", rate=rate, places=50)]
+
+
+TIMED = [
     Entry("rest_lag", at=1.0, every=PERIOD, seconds=1.0, lasts=14.0),
     Entry("http_5xx", at=2.0, every=PERIOD),
     Entry("silent", at=3.5, every=PERIOD, lasts=6.0),
@@ -32,5 +37,7 @@ STORM = [
     Entry("reset", at=8.5, every=PERIOD),
 ]
 
+STORM = [*by_rate(0.005), *TIMED]
+ADVANCED_STORM = [*by_rate(0.02), *TIMED, Entry("page_split", at=8.0, every=PERIOD)]
 EXCHANGE = {"none": NONE, "calm": CALM, "storm": STORM}
-ADVANCED = {"none": NONE, "calm": CALM, "storm": [*STORM, Entry("page_split", at=8.0, every=PERIOD)]}
+ADVANCED = {"none": NONE, "calm": CALM, "storm": ADVANCED_STORM}
