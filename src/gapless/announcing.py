@@ -110,14 +110,13 @@ class Announcer:
                 self._market("ticker", event, run[-1])
         elif kind == "quote":
             self._depth(collector, instrument, value.time, value.bid, value.ask, run[-1])
-        elif kind == "depth" and instrument.id not in collector.pipeline.quotes:
-            top = collector.books.top(instrument.id, 1)
-            if top and top["bids"] and top["asks"]:
-                self._depth(collector, instrument, value.time, top["bids"][0][0], top["asks"][0][0], run[-1])
-        elif self._raw_trades and (fresh := self._fresh.pop(instrument.id, None)) and len(values) == len(run):
-            tape = line.trades.tape if line.trades else None
-            units = (10**tape.price_digits, 10**tape.size_digits) if tape else (1, 1)
-            for row, sent in zip(values, run, strict=True):
+        elif kind == "depth":
+            if instrument.id not in collector.pipeline.quotes and (top := collector.books.top(instrument.id, 1)):
+                for bid, ask in zip(top["bids"], top["asks"], strict=False):
+                    self._depth(collector, instrument, value.time, bid[0], ask[0], run[-1])
+        elif self._raw_trades and line.trades and (fresh := self._fresh.pop(instrument.id, None)):
+            units = 10**line.trades.tape.price_digits, 10**line.trades.tape.size_digits
+            for row, sent in zip(values, run, strict=False) if len(values) == len(run) else ():
                 if row.seq in fresh:
                     self._raw("trade", of_trade(instrument, row, *units), sent)
 

@@ -149,20 +149,22 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
 
 class Ticker(Struct, frozen=True, kw_only=True):
-    """A rolling 24 h summary."""
+    """A rolling 24 h summary; what the venue's tickers do not tell is None."""
 
     instrument: str
     time: datetime | None
-    last: Decimal
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    volume: Decimal
-    quote_volume: Decimal
-    change_percent: Decimal
-    trades: int
-    first_id: int
-    last_id: int
+    last: Decimal | None
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    volume: Decimal | None
+    quote_volume: Decimal | None
+    change_percent: Decimal | None
+    trades: int | None
+    first_id: int | None
+    last_id: int | None
+    bid: Decimal | None
+    ask: Decimal | None
 
 
 class Quote(Struct, frozen=True, kw_only=True):

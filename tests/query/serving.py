@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gapless.collect.demand import Fetch
+from gapless.hub import Hub
 from gapless.model import Instrument, Quote, Ticker
 from gapless.query.market import Market
 from gapless.serve import ServeSettings, create_app, serve
@@ -28,6 +29,7 @@ class System:
         self.reader = SqliteStore(path, readonly=True)
         self.market = Market(SqliteStore(path, readonly=True))
         self.registry = CollectorRegistry()
+        self.hub = Hub(lambda name, subject, **fields: None)
 
     def tickers(self) -> list[Ticker]:
         return [TICKER]

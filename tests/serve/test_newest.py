@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 from faces_world import ID, START, TICKER, World, Writer, served
+from msgspec import convert
+from msgspec.structs import replace
 from test_routes import fetch
+
+from gapless.results import Ticker
 
 
 @pytest.fixture
@@ -35,6 +39,15 @@ def test_the_current_ticker_has_the_seeds_keys_and_the_exact_values_in_any_spell
         assert status == 200
         assert {key: body[key] for key in expected} == expected
         assert (body["last"], body["quote_volume"]) == (TICKER.last, TICKER.quote_volume)
+
+
+def test_what_a_ticker_does_not_tell_is_null_and_its_own_bid_and_ask_come_first(world: World) -> None:
+    world.current = [replace(TICKER, quote_volume="", trades=-1, bid="49999.5", ask="")]
+    ((_, body), (_, listed)) = play(world, ("GET", f"/api/v1/tickers/{ID}", None), ("GET", "/api/v1/tickers", None))
+    assert (body["bid"], body["ask"], body["quote_volume"], body["trades"]) == (49999.5, 50000.1, None, None)
+    (row,) = listed["rows"]
+    assert (row["bid"], row["ask"], row["quote_volume"], row["trades"]) == ("49999.5", None, None, None)
+    assert convert(row, Ticker).quote_volume is None
 
 
 def test_a_ticker_that_has_not_come_is_named(world: World) -> None:

@@ -31,7 +31,7 @@ def ticker_update(instrument: Instrument, ticker: Ticker, quote: Quote | None) -
 
 def sides(ticker: Ticker, quote: Quote | None) -> tuple[float | None, float | None]:
     """Give the best bid and ask, as a ticker has them, else as the newest quote does; None where nobody tells."""
-    bid, ask = number(getattr(ticker, "bid", "")), number(getattr(ticker, "ask", ""))
+    bid, ask = number(ticker.bid), number(ticker.ask)
     if quote is not None and bid is None:
         bid = number(quote.bid)
     if quote is not None and ask is None:

@@ -250,5 +250,6 @@ def coverage(market: Market, name: str | None) -> dict[str, Any]:
 
 
 def newest_row(value: Ticker | Quote) -> dict[str, Any]:
-    """Write a ticker or a quote as a row."""
-    return asdict(value) | {"time": iso(value.time) if value.time else None}
+    """Write a ticker or a quote as a row; what the venue does not tell is None."""
+    row = {name: None if told in ("", -1) else told for name, told in asdict(value).items()}
+    return row | {"time": iso(value.time) if value.time else None}
