@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MARKET = "marketData"
 _TROUBLES = (
     "connect_failed", "rotate_failed", "rejected", "silent", "malformed", "request_failed", "blocked", "job_failed",
-    "judging_failed", "disk_low", "recording_ended", "clock_jumped", "delivery_failing",
+    "judging_failed", "failover_failed", "disk_low", "recording_ended", "clock_jumped", "delivery_failing",
 )  # fmt: skip
 _WHY = ("error", "reason", "why", "stream", "frame")  # where an event of the log says what went wrong
 _ARRIVED = "arrived:"  # with an id: batches of its trades

@@ -38,6 +38,7 @@ from gapless.net.process import Programs
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
 from gapless.query.hot import Hot, hot_reader
+from gapless.sourcing import Sourcing
 from gapless.startup import by_venue, calm_collector, first_of, untouched
 from gapless.status import Status
 from gapless.store.budget import SqliteBudget, state_folder
@@ -76,6 +77,7 @@ class Engine:
         self.collectors: list[Collector] = []
         self.hub = Hub(self.note)
         self.announcer = Announcer(self, self.hub)
+        self.sourcing = Sourcing(self, self._environment)
         self.movers: Movers | None = None
         self.started = time.monotonic()
         self.ready = asyncio.Event()
@@ -189,6 +191,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 tasks += [group.create_task(collector.run()) for collector in self.collectors]
                 tasks.append(group.create_task(self.writer.run(), name="writer"))
+                tasks.append(group.create_task(self.sourcing.consolidation.run(), name="sources"))
                 tasks.append(group.create_task(self._watch_others(), name="others"))
                 tasks.append(group.create_task(self._watch_disk(), name="disk"))
                 tasks.append(group.create_task(self._sweep(), name="sweep"))
@@ -243,6 +246,7 @@ class Engine:
         at = self.clock.wall()
         self.log.event(name, subject, at, **fields)
         self.announcer.noted(name, subject, at, fields)
+        self.sourcing.consolidation.heard(name, subject)
         for collector in self.collectors:
             own = collector.venue.name
             if subject == own or subject.startswith((own + ":", own + "/")):

@@ -67,6 +67,26 @@ class Faces:
         """Give the top of a full order book; None where it is not kept."""
         return next((top for c in self._engine.collectors if (top := c.books.top(instrument, depth))), None)
 
+    def source_health(self) -> dict[str, Any]:
+        """Say in short whether the sources that are followed are healthy."""
+        return self._engine.sourcing.health()
+
+    def sources(self) -> list[dict[str, Any]]:
+        """List the venues as sources."""
+        return self._engine.sourcing.sources()
+
+    def active_source(self, symbol: str | None) -> dict[str, Any]:
+        """Say which venue is followed since when, by most consolidated instruments or by one."""
+        return self._engine.sourcing.active_source(symbol)
+
+    def consolidated(self) -> list[dict[str, Any]]:
+        """List what is consolidated."""
+        return self._engine.sourcing.rows()
+
+    def price(self, symbol: str, resolution: str | None) -> dict[str, Any]:
+        """Give one price of a consolidated instrument."""
+        return self._engine.sourcing.price(symbol, resolution)
+
     async def settle(self) -> dict[str, Any]:
         """Compare every tape with the venue and wait until no hole is left."""
         return await self._engine.settle()

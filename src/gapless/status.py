@@ -49,6 +49,7 @@ class Status:
         for name, read in gauges.items():
             Gauge(name, name.replace("_", " "), registry=self.registry).set_function(read)
         self.derived = DerivedFigures(engine.hot, self.registry)
+        engine.sourcing.measured(self.registry)
 
     def settled(self, settled: Settled) -> None:
         """Count what a commit did."""
@@ -206,6 +207,7 @@ class Status:
                 "asked": sum(c.watchdog.asked for c in engine.collectors),
                 "found": sum(c.watchdog.found for c in engine.collectors),
             },
+            "consolidated": engine.sourcing.rows(),
             "budgets": self.budgets(),
             "jobs": engine.schedule.rows(),
             "priority": priority(engine),

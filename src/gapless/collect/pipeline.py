@@ -53,6 +53,8 @@ class Pipeline:
         self._streams: dict[str, Stream] = {}
         self._at_large: dict[str, Stream] = {}
         self._flowed: dict[str, int] = {}
+        self.spoke: dict[str, int] = {}  # when anything of an instrument last came, monotonic ns
+        self.latest: dict[str, Trade] = {}  # by stream
         self._broken = ("", 0)
         self.shedding = False
         self.pressed = False
@@ -76,6 +78,7 @@ class Pipeline:
         self._streams = {name: one for name, one in self._streams.items() if one.instrument != instrument}
         self.tickers.pop(instrument, None)
         self.quotes.pop(instrument, None)
+        self.latest.pop(instrument, None)
         track = line.bars
         if track is None or track.newest is None or line.ended or track.newest in track.sequence.coverage:
             return
@@ -185,9 +188,11 @@ class Pipeline:
 
     def _take(self, stream: Stream, line: Line, values: list[Any], mono: int, *, two: bool) -> None:
         kind, name = stream.kind, stream.instrument
+        self.spoke[name] = mono
         if line.trades and kind == line.trades.tape.kind:
             self.clock.heard(values[-1].time, mono)
             self._flowed[name] = mono
+            self.latest[name] = values[-1]
             self._trades(line, line.trades, values, two=two)
         elif kind == "bars" and line.bars:
             self._bars(line, line.bars, values, mono)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 from gapless.collect.pending import Pending
 from gapless.derive.deriver import Deriver
@@ -12,6 +13,7 @@ from gapless.errors import GaplessError, StoreBusy, sentence_of
 from gapless.model import MS, SECOND
 from gapless.ports import Clock, TapeStore, Transaction
 
+T = TypeVar("T")
 _GROUP = 20 * MS  # a commit waits this long for company
 _OTHERS = SECOND  # how often it is looked whether another writer has left something to be judged
 _JUDGED = 40  # instruments that are judged at once
@@ -108,6 +110,13 @@ class Writer:
             self._paused = False
             self._pressure(False)
 
+    async def after(self, work: Callable[[Transaction], T]) -> T:
+        """Commit something of its own, after everything that is pending now."""
+        await self.flush()
+        done, number = await asyncio.shield(self._in_thread(lambda tx: (work(tx), tx.log_span()[1])))
+        self._written(Settled(number=number))
+        return done
+
     async def _judge(self) -> None:
         """Judge some of what waits for it, in a commit of its own: rows and bars are not held up by it for long."""
         mono = self._clock.monotonic()
@@ -134,7 +143,7 @@ class Writer:
     async def _commit(self, commit: Commit) -> Settled:
         return await self._in_thread(partial(settle, commit=commit, deriver=self._deriver, judge=False))
 
-    async def _in_thread(self, work: Callable[[Transaction], Settled]) -> Settled:
+    async def _in_thread(self, work: Callable[[Transaction], T]) -> T:
         """Commit in the thread, however long another writer holds the store."""
         loop = asyncio.get_running_loop()
         while True:

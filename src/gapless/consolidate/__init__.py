@@ -1,1 +1,1 @@
-"""One market of several sources: who is healthy, who is active, what the price is. Pure."""
+"""Several venues' sources as one market: who is healthy, who is active, whose minute it is, what the price is. Pure."""

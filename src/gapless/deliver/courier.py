@@ -14,7 +14,8 @@ from gapless.model import MINUTE, SECOND
 from gapless.model.signal import SignalFilter
 from gapless.model.times import iso
 from gapless.ports import Clock, TapeReader, Transaction
-from gapless.query.feed import Cursor, now
+from gapless.query.events import Cursor
+from gapless.query.feed import now
 
 _MOST = 1_000  # judgements that are read at once
 _KEEP_EVERY = 10 * MINUTE  # a place that moved without a delivery

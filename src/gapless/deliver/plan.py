@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gapless.model import SECOND, Timeframe, iso
 from gapless.model.signal import Judged
-from gapless.query.feed import Cursor
+from gapless.query.events import Cursor
 from gapless.query.present import signal_row
 
 LONGEST = 60 * SECOND

@@ -83,6 +83,7 @@ class SourceSwitch(Struct, frozen=True, kw_only=True):
     to: str
     reason: str
     timestamp: int
+    instrument: str
 
 
 class Connected(Struct, frozen=True, kw_only=True):

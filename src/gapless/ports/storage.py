@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from gapless.model import Candle, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Timeframe, Trade
+from gapless.model.log import LogEntry
 from gapless.model.signal import Judged, SignalFilter
 
 R = TypeVar("R")
@@ -19,26 +20,6 @@ class MinuteRow(Struct, frozen=True):
     start: int
     first_seq: int
     last_seq: int | None
-
-
-class LogEntry(Struct, frozen=True):
-    """One thing that a commit brought.
-
-    `kind` is `trades` (`first` to `last` are ids that became held), `candle` (`first` is its start, `last` its
-    revision), `signal` (`first` is the id of a judgement), `gap` (`first` to `last` are its ids; a gap that was named
-    or filled) or `origin` (a candle that came to be served otherwise, without a revision). `item` counts within the
-    commit: an entry of trades takes one item an id. `late` marks what was repaired or revised afterwards.
-    """
-
-    number: int
-    item: int
-    kind: str
-    instrument: str
-    tape: int
-    first: int
-    last: int
-    late: bool
-    known_at: int
 
 
 class JobRow(Struct, frozen=True):
@@ -255,6 +236,10 @@ class TapeReader(Reads, Protocol):
 
     def events(self, kinds: Sequence[str], since: int) -> list[tuple[str, str, dict[str, Any], int]]:
         """List kept events as (kind, subject, detail, at)."""
+
+    def switches(self, symbol: str | None = None) -> list[tuple[str, dict[str, Any], int]]:
+        """List which source was active from when on, for every consolidated instrument (one), as (symbol, detail, at),
+        in the order they were kept."""
 
     def jobs(self) -> list[JobRow]:
         """List what is kept of jobs, by name."""

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from gapless.consolidate.minute import Digits, SourceSpan
 from gapless.model import Candle, Proof, Timeframe, Trade
 from gapless.model.signal import Judged
 
@@ -43,6 +44,22 @@ class CandleAnswer(Struct, kw_only=True):
     def revision(self) -> int:
         """The sum of the rows' revisions."""
         return sum(row.revision for row in self.rows)
+
+
+class ConsolidatedAnswer(CandleAnswer, kw_only=True):
+    """Candles of a consolidated instrument; `spans` say of every minute of the rows which source it came from."""
+
+    spans: list[SourceSpan]
+
+
+class ConsolidatedTrades(Struct, kw_only=True):
+    """A stretch of a consolidated tape as (source, trade), in the digits of each source; `next` is where it goes on."""
+
+    instrument: str
+    digits: dict[str, Digits]
+    rows: list[tuple[str, Trade]]
+    next: str | None
+    elapsed_ms: float
 
 
 class TradeAnswer(Struct, kw_only=True):

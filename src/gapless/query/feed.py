@@ -1,7 +1,8 @@
 """Turns the log of commits into the events of streams, after a cursor, in commit order.
 
 A stream is `trades:ID`, `candles:ID:TIMEFRAME`, `footprints:ID:TIMEFRAME`, `signals:ID:TIMEFRAME`, `signals:ID`,
-`signals`, `gaps:ID` or `gaps`.
+`signals`, `gaps:ID`, `gaps`, `consolidated:SYMBOL` (its tape), `consolidated:SYMBOL:TIMEFRAME`, `switches:SYMBOL` or
+`switches`.
 Whatever reads the log from a cursor on is given the same events with the same cursors, at any time: rows are rendered
 as they stood at their commit.
 """
@@ -16,53 +17,43 @@ from msgspec.structs import replace
 from gapless.derive.candles import bar_of_minutes, with_missing
 from gapless.errors import BadInput
 from gapless.model import MINUTE, MINUTE_1, Candle, Gap, Tape, Timeframe, iso, parse_timeframe
-from gapless.ports import LogEntry, TapeReader
+from gapless.model.log import LogEntry
+from gapless.ports import TapeReader
+from gapless.query.consolidated import consolidated
+from gapless.query.consolidated_feed import candle_events, switch_events, trade_events
+from gapless.query.events import Cursor, Event
 from gapless.query.footprint_event import footprint_row
 from gapless.query.market import Market
 from gapless.query.present import candle_row, signal_row, trade_row
 
-Kind = Literal["trades", "candles", "footprints", "signals", "gaps"]
+Kind = Literal["trades", "candles", "footprints", "signals", "gaps", "consolidated", "switches"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMS = (
-    "trades:ID, candles:ID:TIMEFRAME, footprints:ID:TIMEFRAME, signals:ID:TIMEFRAME, signals:ID, signals, gaps:ID, gaps"
+    "trades:ID, candles:ID:TIMEFRAME, footprints:ID:TIMEFRAME, signals:ID:TIMEFRAME, signals:ID, signals, gaps:ID, "
+    "gaps, consolidated:SYMBOL, consolidated:SYMBOL:TIMEFRAME, switches:SYMBOL, switches"
 )
 Emitted = Callable[[int, Tape, Timeframe, int], Candle | None]
 """Gives, where it is known still, the bar as commit NUMBER emitted it: (number, tape, timeframe, start)."""
 STEP = 1_000  # items of the log that are read and rendered at once
 _OF_BARS = ("candles", "footprints")
+_OF_ALL = ("gaps", "signals", "switches")
+_OF_SYMBOLS = ("consolidated", "switches")
+_MAYBE_OF_BARS = ("consolidated", "signals")
 _FRAME = re.compile(r"\d+[mhdw]", re.ASCII)
 _CURSOR = re.compile(r"([0-9a-f]{1,15})\.([0-9a-f]{1,15})", re.ASCII)
 _END = 2**62
 
 
-class Cursor(Struct, frozen=True, order=True):
-    """A place in the log: before item `item` of commit `number`. Its text means nothing to others."""
-
-    number: int
-    item: int
-
-    @property
-    def text(self) -> str:
-        """The cursor as clients keep it."""
-        return f"{self.number:x}.{self.item:x}"
-
-
 class Stream(Struct, frozen=True):
-    """What a client asked for; `name` is the text it used, which its events carry. None means all there are."""
+    """What a client asked for; `name` is the text it used, which its events carry. None means all there are.
+
+    The instrument of `consolidated` and `switches` is a unified symbol.
+    """
 
     name: str
     kind: Kind
     instrument: str | None
     timeframe: Timeframe | None = None
-
-
-class Event(Struct, frozen=True):
-    """One event of a stream; `cursor` is the place after it, `late` marks what was repaired or revised."""
-
-    cursor: Cursor
-    type: str
-    late: bool
-    data: dict[str, Any]
 
 
 class Step(Struct, frozen=True):
@@ -76,7 +67,7 @@ class Step(Struct, frozen=True):
     @property
     def items(self) -> int:
         """How many items it holds; a stream has at most as many events in it."""
-        return sum(map(_size, self.entries))
+        return sum(entry.size for entry in self.entries)
 
 
 def parse_cursor(text: str) -> Cursor:
@@ -91,16 +82,16 @@ def parse_stream(name: str, market: Market) -> Stream:
     """Read the name of a stream with a cursor; its instrument may be spelled as people do."""
     kind, colon, rest = name.partition(":")
     word = next((known for known in KINDS if known == kind), None)
-    if word in {"gaps", "signals"} and word and not colon:
+    if word in _OF_ALL and word and not colon:
         return Stream(name, word, None)
     if word is None or not rest:
         raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
     instrument, timeframe = rest, ""
-    if word in _OF_BARS or (word == "signals" and _FRAME.fullmatch(rest.rpartition(":")[2])):
+    if word in _OF_BARS or (word in _MAYBE_OF_BARS and _FRAME.fullmatch(rest.rpartition(":")[2])):
         instrument, _, timeframe = rest.rpartition(":")
     if not instrument:
         raise BadInput(f"{name!r} is no stream; allowed are {FORMS}")
-    found = market.instrument(instrument).id
+    found = (consolidated(market, instrument).symbol) if word in _OF_SYMBOLS else market.instrument(instrument).id
     return Stream(name, word, found, parse_timeframe(timeframe) if timeframe or word in _OF_BARS else None)
 
 
@@ -126,9 +117,9 @@ def step_after(reader: TapeReader, cursor: Cursor, *, items: int = STEP) -> Step
             following = left
             break
         kept.append(_at_most(left, items))
-        items -= _size(kept[-1])
+        items -= kept[-1].size
     last = kept[-1]
-    return Step(begin, Cursor(last.number, last.item + _size(last)), kept, following)
+    return Step(begin, Cursor(last.number, last.item + last.size), kept, following)
 
 
 def _held(reader: TapeReader, cursor: Cursor) -> Cursor:
@@ -137,10 +128,6 @@ def _held(reader: TapeReader, cursor: Cursor) -> Cursor:
     if oldest > cursor.number:
         oldest = reader.log_span()[0]  # of every environment: what others committed is no loss
     return max(cursor, Cursor(oldest, 0))
-
-
-def _size(entry: LogEntry) -> int:
-    return entry.last - entry.first + 1 if entry.kind == "trades" else 1
 
 
 def _from(entry: LogEntry, cursor: Cursor) -> LogEntry:
@@ -152,7 +139,7 @@ def _from(entry: LogEntry, cursor: Cursor) -> LogEntry:
 
 
 def _at_most(entry: LogEntry, items: int) -> LogEntry:
-    return entry if _size(entry) <= items else replace(entry, last=entry.first + items - 1)
+    return entry if entry.size <= items else replace(entry, last=entry.first + items - 1)
 
 
 def events_of(
@@ -166,6 +153,12 @@ def events_of(
     if stream.kind == "signals":
         yield from _signals(reader, step, stream)
         return
+    if stream.kind == "switches":
+        yield from switch_events(reader, step.entries, stream.instrument)
+        return
+    if stream.kind == "consolidated" and stream.instrument:
+        yield from _consolidated(reader, step, stream.instrument, stream.timeframe)
+        return
     tapes = reader.tapes(stream.instrument)
     if stream.kind == "trades":
         primary = next((tape for tape in tapes if tape.kind != "bars"), None)
@@ -173,6 +166,12 @@ def events_of(
             yield from _trades(reader, step, primary)
     elif tapes:
         yield from _bars(reader, step, stream, tapes[0], emitted)
+
+
+def _consolidated(reader: TapeReader, step: Step, symbol: str, frame: Timeframe | None) -> Iterator[Event]:
+    if frame is None:
+        return trade_events(reader, step.entries, symbol)
+    return candle_events(reader, step.entries, step.following, symbol, frame)
 
 
 def _trades(reader: TapeReader, step: Step, tape: Tape) -> Iterator[Event]:

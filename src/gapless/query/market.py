@@ -81,7 +81,7 @@ class Market:
         begin = max(asked, timeframe.start_of(oldest)) if (oldest := self._oldest(instrument.id)) is not None else until
         minutes = self._minutes(instrument.id, begin, until, basis)
         rows = list(fold(minutes, timeframe))
-        sources = self._sources(instrument.id, begin, until)
+        sources = self.evidence(instrument.id, begin, until)
         if live and (start is None or start <= timeframe.start_of(closed_until)):
             rows = self._with_forming(instrument.id, timeframe, rows, closed_until, end)
             if self._tail and rows and rows[-1].state is State.OPEN and self._tail(instrument.id):
@@ -93,7 +93,7 @@ class Market:
             size_digits=instrument.size_digits,
             rows=rows,
             sources=sources,
-            missing=_missing(minutes, begin if start is None or end is None else asked, until),
+            missing=missing_of(minutes, begin if start is None or end is None else asked, until),
             elapsed_ms=(time.perf_counter() - began) * 1_000,
         )
 
@@ -143,7 +143,8 @@ class Market:
         bars = list(fold(minutes, timeframe)) if minutes else []
         return rows + [_opened(bar) for bar in bars]
 
-    def _sources(self, instrument: str, begin: int, until: int) -> list[str]:
+    def evidence(self, instrument: str, begin: int, until: int) -> list[str]:
+        """Name what vouches for the venue's bars of [begin, until), and the store."""
         tape = self.bars(instrument)
         if tape is None or begin >= until:
             return ["store"]
@@ -241,7 +242,7 @@ def _proof(spans: list[Span], *, whole: bool) -> Proof:
     return Proof.PROVEN if all(span.evidence.name == "STREAM" for span in spans) else Proof.REPAIRED
 
 
-def _missing(minutes: list[Candle], begin: int, until: int) -> list[tuple[int, int]]:
+def missing_of(minutes: list[Candle], begin: int, until: int) -> list[tuple[int, int]]:
     """List the times of the closed bars asked for, [begin, until), that are not held: holes, and what lies before."""
     spans: list[tuple[int, int]] = []
     held = minutes[0].start if minutes else until

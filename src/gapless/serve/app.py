@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Parameter
 
-from gapless.serve import acting, signals
+from gapless.serve import acting, consolidated, signals
 from gapless.serve.access import guarded
 from gapless.serve.faces import Faces
 from gapless.serve.failures import HANDLERS, known_parameters
@@ -34,7 +34,7 @@ def create_app(system: System, settings: ServeSettings) -> Litestar:
             faces.close()
 
     app = Litestar(
-        route_handlers=[*ROUTES, *acting.ROUTES, signals.stored, stream],
+        route_handlers=[*ROUTES, *acting.ROUTES, *consolidated.ROUTES, signals.stored, stream],
         state=State({"faces": faces}),
         exception_handlers=HANDLERS,
         cors_config=CORSConfig(allow_origins=list(settings.cors_origins)) if settings.cors_origins else None,

@@ -170,7 +170,12 @@ def _cut(
     if start is None or oldest is None or newest is None:
         return None
     beyond = newest.start if end is None else min(newest.start, end - 1)
-    cut = max(timeframe.start_of(start), timeframe.start_of(oldest.start))
+    return cut_after(timeframe, max(start, oldest.start), beyond, most=most)
+
+
+def cut_after(timeframe: Timeframe, begin: int, beyond: int, *, most: int) -> int | None:
+    """Give the end of `most` bars from the one that holds `begin` on; None where they hold `beyond`, the last time."""
+    cut = timeframe.start_of(begin)
     for _ in range(most):
         cut = timeframe.end_of(cut)
         if cut > beyond:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from gapless.query.feed import Cursor, Event, Step, Stream, events_of, now, step_after
+from gapless.query.events import Cursor, Event
+from gapless.query.feed import Step, Stream, events_of, now, step_after
 from gapless.serve.settings import ServeSettings
 from gapless.serve.system import System
 from gapless.serve.thread import ReadingThread
@@ -17,6 +18,9 @@ _ENCODE = msgspec.json.Encoder().encode
 _LOGGED = {
     "trades": "trades", "candles": "candle", "footprints": "candle", "signals": "signal", "gaps": "gap",
 }  # fmt: skip
+
+
+_MIXED = {"consolidated": ("trades", "candle"), "switches": ()}  # of several sources, whichever they are
 
 
 def _line(stream: Stream, event: Event) -> "Line":
@@ -52,6 +56,8 @@ class RingStep:
 
     def touches(self, stream: Stream) -> bool:
         """Say whether something in the step may concern a stream."""
+        if stream.kind in _MIXED:
+            return any(subject[0] == "switch" or subject[0] in _MIXED[stream.kind] for subject in self.subjects)
         kind = _LOGGED[stream.kind]
         if stream.instrument is None:
             return any(subject[0] == kind for subject in self.subjects)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from gapless.errors import BadInput, GaplessError
-from gapless.query.feed import STEP, Cursor, Stream, parse_cursor, parse_stream
+from gapless.query.events import Cursor
+from gapless.query.feed import STEP, Stream, parse_cursor, parse_stream
 from gapless.query.market import Market
 from gapless.serve.faces import Faces
 from gapless.serve.fast import FastTrades

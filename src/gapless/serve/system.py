@@ -59,6 +59,21 @@ class System(Protocol):
     async def fetch(self, instrument: Instrument, spans: list[tuple[int, int]], *, trades: bool, wait: float) -> Fetch:
         """Fetch bars, or trades, of some times (ns UTC) that are not held; waits at most `wait` seconds."""
 
+    def source_health(self) -> dict[str, Any]:
+        """Say in short whether the sources that are followed are healthy."""
+
+    def sources(self) -> list[dict[str, Any]]:
+        """List the venues as sources."""
+
+    def active_source(self, symbol: str | None) -> dict[str, Any]:
+        """Say which venue is followed since when, by most consolidated instruments or by one."""
+
+    def consolidated(self) -> list[dict[str, Any]]:
+        """List what is consolidated."""
+
+    def price(self, symbol: str, resolution: str | None) -> dict[str, Any]:
+        """Give one price of a consolidated instrument."""
+
     async def settle(self) -> dict[str, Any]:
         """Compare every tape's newest id with its venue and repair what is missing; may take minutes."""
 

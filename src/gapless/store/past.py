@@ -107,6 +107,10 @@ class Past(Retained):
             spans[begin] = max(high, candle.high), min(low, candle.low)
         return [high - low for high, low in spans.values()]
 
+    def switches(self, symbol: str | None = None) -> list[tuple[str, dict[str, Any], int]]:
+        """List which source was active from when on, as far as that was known."""
+        return [row for row in super().switches(symbol) if row[1]["number"] <= self._number]
+
     # Trades
 
     def trades(self, tape: int, first: int, last: int) -> list[Trade]:

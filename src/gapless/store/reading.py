@@ -24,8 +24,9 @@ from gapless.model import (
     Timeframe,
     Trade,
 )  # fmt: skip
+from gapless.model.log import LogEntry
 from gapless.model.timeframe import WEEK
-from gapless.ports import JobRow, LogEntry, MinuteRow
+from gapless.ports import JobRow, MinuteRow
 from gapless.store.rows import CANDLE, FOLD, TRADE, candle_of_plain, candle_of_row, fold_of_row
 
 _INSTRUMENT = msgspec.msgpack.Decoder(Instrument)
@@ -310,7 +311,7 @@ class Reading:
         entries = [
             LogEntry(n, i, kind, name, tape, a, b, bool(late), at) for n, i, kind, name, tape, a, b, late, at in rows
         ]
-        return [entry for entry in entries if entry.number > number or _last_item(entry) > item]
+        return [entry for entry in entries if entry.number > number or entry.item + entry.size - 1 > item]
 
     def log_span(self) -> tuple[int, int]:
         """Give the oldest and newest commit number of the log, (0, 0) when it is empty."""
@@ -325,6 +326,16 @@ class Reading:
             (*kinds, since),
         )
         return [(kind, subject, msgspec.msgpack.decode(detail), at) for kind, subject, detail, at in rows]
+
+    def switches(self, symbol: str | None = None) -> list[tuple[str, dict[str, Any], int]]:
+        """List which source was active from when on, for every consolidated instrument (one)."""
+        which, params = ("", ()) if symbol is None else ("AND subject = ?", (symbol,))
+        rows = self.connection.execute(
+            f"SELECT subject, detail, at FROM event WHERE kind = 'source_switch' {which} ORDER BY id",  # noqa: S608
+            params,
+        )
+        kept = [(subject, msgspec.msgpack.decode(detail), at) for subject, detail, at in rows]
+        return [row for row in kept if row[1].pop("environment") == self.environment()]
 
     def archive(self, name: str) -> str | None:
         """Give the hash of an imported archive file, or None."""
@@ -364,10 +375,6 @@ class Reading:
     def close(self) -> None:
         """Close the store."""
         self.connection.close()
-
-
-def _last_item(entry: LogEntry) -> int:
-    return entry.item + (entry.last - entry.first if entry.kind == "trades" else 0)
 
 
 def _tape(

@@ -6,8 +6,9 @@ from gapless.model import MINUTE
 from gapless.ports import ExpiredKind, MinuteRow
 from gapless.store.measured import Measured
 
-# However old they are: what was brought whole belongs to the ledger, and what comes first holds until it is changed.
-_SIGNIFICANT = ("backfilled", "priority")
+# However old they are: what was brought whole, and which source was active when, belong to the ledger, and what comes
+# first holds until it is changed.
+_SIGNIFICANT = ("backfilled", "priority", "source_switch")
 
 
 class Retained(Measured):
@@ -74,7 +75,7 @@ class Retained(Measured):
         """Delete the oldest events from before a time, at most so many."""
         return self._gone(
             "DELETE FROM event WHERE id IN "
-            "(SELECT id FROM event WHERE at < ? AND kind NOT IN (?, ?) ORDER BY at LIMIT ?)",
+            "(SELECT id FROM event WHERE at < ? AND kind NOT IN (?, ?, ?) ORDER BY at LIMIT ?)",
             (before, *_SIGNIFICANT, most),
         )
 

@@ -151,4 +151,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX remark_number ON remark (number);
     """,
+    """
+    CREATE INDEX event_switch ON event (subject, id) WHERE kind = 'source_switch';
+    """,
 )

@@ -12,6 +12,7 @@ import msgspec
 
 from gapless.errors import BadInput, StoreBusy, StoreError, UnknownName
 from gapless.model import Candle, Environment, Gap, Instrument, MinuteFold, Span, Tape, TapeKind, Trade
+from gapless.model.log import items_of
 from gapless.model.signal import Judged
 from gapless.ports import JobRow, MinuteRow
 from gapless.store.past import Past
@@ -110,7 +111,7 @@ class SqliteStore(Retained):
             "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self.number, self._item, kind, key, tape, *ids, late, known_at),
         )
-        self._item += ids[1] - ids[0] + 1 if kind == "trades" else 1
+        self._item += items_of(kind, *ids)
 
     def put_instrument(self, instrument: Instrument) -> None:
         """Insert or update an instrument; digits only ever grow, and stored rows are rescaled exactly."""

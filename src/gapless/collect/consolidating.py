@@ -1,0 +1,264 @@
+"""Keeps every consolidated instrument on a healthy source: facts in, a choice, and each switch recorded."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from gapless.collect.collector import Collector
+from gapless.collect.connection import Connection
+from gapless.consolidate.choice import Choice, Failed, Switch
+from gapless.consolidate.health import Facts, Health, Limits
+from gapless.consolidate.record import record
+from gapless.consolidate.settings import ConsolidateSettings
+from gapless.consolidate.timeline import Turn
+from gapless.consolidate.unified import Unified, limits_of, unified_of, venue_of
+from gapless.model import SECOND
+from gapless.ports import Clock, Transaction
+from gapless.protocol.session import TRADES
+
+_TICK = SECOND // 20
+_LOOK = SECOND // 4  # how often everything is looked at; what a connection tells, at the next tick
+_ERRORS = ("disconnected", "connect_failed", "malformed", "rejected")
+
+
+class Market(Struct):
+    """One consolidated instrument while it runs: its choice, the health of its sources, and its newest turn.
+
+    `since` is when its source became active, ns UTC of the machine, 0 before that is recorded; `switches` counts those
+    of this run.
+    """
+
+    unified: Unified
+    choice: Choice
+    healths: dict[str, Health]
+    turn: Turn | None = None
+    since: int = 0
+    switches: int = 0
+
+
+class Decided(Struct, frozen=True):
+    """What is to be recorded of an instrument: `since` is when it showed first, `at` when it was decided (mono ns)."""
+
+    market: Market
+    source: str
+    former: str | None
+    reason: str
+    since: int
+    at: int
+
+
+class Told(Struct):
+    """What the log has told of a connection: errors so far, breaks, and the newest of them with the attempts then."""
+
+    errors: int = 0
+    breaks: int = 0
+    broke_at: int = 0
+    connects: int = 0
+    pending: bool = False
+
+
+Commit = Callable[[Callable[[Transaction], list[Turn]]], Awaitable[list[Turn]]]
+"""Does something in a transaction of its own, after everything that is pending."""
+
+
+class Consolidation:
+    """Watches the sources of everything that is consolidated, for as long as it runs.
+
+    `switched` hears of each turn that was recorded, with how long it took to notice what was wrong and to act on it
+    (ns); `note` is told what people want to know. `kept` gives the turns of earlier runs.
+    """
+
+    def __init__(
+        self, collectors: Sequence[Collector], settings: ConsolidateSettings, clock: Clock, *, environment: str,
+        kept: Callable[[], list[Turn]], commit: Commit, note: Callable[..., None],
+        switched: Callable[[Turn, int, int], None],
+    ) -> None:  # fmt: skip
+        self.markets: dict[str, Market] = {}
+        self.began = clock.monotonic()
+        self._collectors = collectors
+        self._settings = settings
+        self._kept = kept
+        self._clock = clock
+        self._environment = environment
+        self._commit = commit
+        self._note = note
+        self._switched = switched
+        self._told: dict[str, Told] = {}
+        self._woken = True
+        self._collected: tuple[str, ...] | None = None
+        self._carrying: dict[str, list[Connection]] = {}
+        self._laid: list[object] = []
+        self._turns: dict[str, Turn] = {}
+        self._since: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        looked = 0
+        for turn in self._kept():
+            self._remember(turn)
+        while True:
+            now = self._clock.monotonic()
+            if self._woken or now - looked >= _LOOK:
+                self._woken, looked = False, now
+                await self._record(self.look(now))
+            await self._clock.sleep(_TICK)
+
+    def heard(self, name: str, subject: str) -> None:
+        """Learn what the log is told of a connection."""
+        if name not in _ERRORS:
+            return
+        told = self._told.setdefault(subject, Told())
+        told.errors += 1
+        self._woken = True
+        if name == "disconnected":
+            told.broke_at, told.pending = self._clock.monotonic(), True
+            told.connects = next((one.connects for one in self._connections() if one.name == subject), 0)
+
+    def errors(self, collector: Collector) -> int:
+        """Count the errors of a venue's connections so far."""
+        own = collector.venue.name + "/"
+        return sum(told.errors for name, told in self._told.items() if name.startswith(own))
+
+    def look(self, now: int) -> list[Decided]:
+        """Judge every source, and give what is decided by that."""
+        decided = self._refreshed(now)
+        self._settle_breaks()
+        by_venue = {collector.venue.name: collector for collector in self._collectors}
+        for market in self.markets.values():
+            verdicts = {}
+            for source, health in market.healths.items():
+                collector = by_venue[venue_of(source)]
+                verdicts[source] = health.look(self._facts(collector, source), now, paused=collector.pipeline.pressed)
+            outcome = market.choice.look(verdicts, now)
+            if isinstance(outcome, Failed):
+                self._note("failover_failed", market.unified.symbol, reason=outcome.reason)
+            elif isinstance(outcome, Switch):
+                decided.append(
+                    Decided(market, outcome.source, outcome.former, outcome.reason, min(outcome.since, now), now)
+                )
+        return decided
+
+    def _refreshed(self, now: int) -> list[Decided]:
+        """Follow what is collected: instruments that are consolidated from now on, or of other sources."""
+        collected = tuple(name for collector in self._collectors for name in collector.pipeline.lines)
+        if collected == self._collected:
+            return []
+        self._collected = collected
+        instruments = [line.instrument for one in self._collectors for line in one.pipeline.lines.values()]
+        known, self.markets = self.markets, {}
+        decided = []
+        for symbol, unified in unified_of(instruments, self._settings).items():
+            former = known.get(symbol)
+            market = self.markets[symbol] = self._market(unified, former, now)
+            switch = market.choice.changed(unified.sources, now) if former else None
+            source, turn = market.choice.active, market.turn
+            if turn is None:
+                decided.append(Decided(market, source, None, "it is the primary", now, now))
+            elif turn.source != source or turn.sources != unified.sources:
+                reason = switch.reason if switch else _why(turn, source, unified)
+                decided.append(Decided(market, source, turn.source, reason, now, now))
+        return decided
+
+    def _market(self, unified: Unified, former: Market | None, now: int) -> Market:
+        limits = Limits(**limits_of(unified, self._settings))
+        known = former.healths if former else {}
+        healths = {source: known.get(source) or Health(limits, now) for source in unified.sources}
+        if former is not None:
+            former.unified, former.healths = unified, healths
+            return former
+        turn = self._turns.get(unified.symbol)
+        settings = self._settings
+        choice = Choice(
+            unified.sources, failover=settings.failover, dwell=settings.dwell_s * SECOND, began=now,
+            active=turn.source if turn else None,
+        )  # fmt: skip
+        return Market(unified, choice, healths, turn, self._since.get(unified.symbol, 0))
+
+    def _facts(self, collector: Collector, source: str) -> Facts:
+        pipeline, carrying = collector.pipeline, self._carrying.get(source, [])
+        told = [self._told[one.name] for one in carrying if one.name in self._told]
+        main = [one for one in carrying if any(s.instrument == source and s.kind in TRADES for s in one.streams)]
+        latencies = [one.latency for one in main]
+        line = pipeline.lines.get(source)
+        return Facts(
+            connected=bool(main) and all(one.up for one in main),
+            breaks=sum(self._told[one.name].breaks for one in main if one.name in self._told),
+            broke_at=max((self._told[one.name].broke_at for one in main if one.name in self._told), default=0),
+            errors=sum(one.errors for one in told),
+            latency=max((one for one in latencies if one is not None), default=None),
+            last=pipeline.spoke.get(source, 0),
+            behind=pipeline.told(source),
+            ended=line is None or line.ended,
+        )
+
+    def _connections(self) -> Iterator[Connection]:
+        return (one for collector in self._collectors for one in collector.connections)
+
+    def _settle_breaks(self) -> None:
+        """Learn which connections carry what, and which breaks were any: where a successor stood in it was none."""
+        connections = list(self._connections())
+        laid: list[object] = [part for one in connections for part in (one, one.streams)]
+        if len(laid) != len(self._laid) or any(a is not b for a, b in zip(laid, self._laid, strict=True)):
+            self._laid, self._carrying = laid, {}
+            for one in connections:
+                for name in dict.fromkeys(stream.instrument for stream in one.streams):
+                    self._carrying.setdefault(name, []).append(one)
+        for one in connections:
+            told = self._told.get(one.name)
+            if told and told.pending:
+                told.pending = False
+                told.breaks += not one.up or one.connects > told.connects
+
+    async def _record(self, decided: list[Decided]) -> None:
+        """Record everything that was decided at once, in one transaction."""
+        if not decided:
+            return
+        at, mono = self._clock.wall(), self._clock.monotonic()
+        known = {name: turn.instant for name, turn in self._turns.items()}
+        times = {one.venue.name: one.pipeline.clock.now(mono) for one in self._collectors}
+        asked = [(one, one.market.unified) for one in decided]
+
+        def work(tx: Transaction) -> list[Turn]:
+            after, turns = dict(known), []
+            for one, unified in asked:
+                now = [times.get(venue_of(source), 0) for source in (one.former, one.source) if source]
+                turn = record(
+                    tx, unified=unified.symbol, source=one.source, former=one.former, reason=one.reason,
+                    sources=unified.sources, known_at=at, now=max(now), after=after.get(unified.symbol, -1),
+                    environment=self._environment,
+                )  # fmt: skip
+                after[unified.symbol] = turn.instant
+                turns.append(turn)
+            return turns
+
+        turns = await self._commit(work)
+        for one, turn in zip(decided, turns, strict=True):
+            self._remember(turn)
+            one.market.turn, one.market.since = turn, self._since[turn.unified]
+            one.market.switches += turn.switches
+            self._switched(turn, one.at - one.since, self._clock.monotonic() - one.at)
+        self._tell([turn for turn in turns if turn.switches])
+
+    def _tell(self, turns: Sequence[Turn]) -> None:
+        """Tell of switches, in one line those that have the same venues in common."""
+        together: dict[tuple[str, str], list[Turn]] = {}
+        for turn in turns:
+            together.setdefault((venue_of(turn.former or ""), venue_of(turn.source)), []).append(turn)
+        for some in together.values():
+            first = some[0]
+            more = {"instruments": len(some)} if len(some) > 1 else {}
+            fields = {"from": first.former, "to": first.source, "reason": first.reason, **more}
+            self._note("source_switch", first.unified, **fields)
+
+    def _remember(self, turn: Turn) -> None:
+        former = self._turns.get(turn.unified)
+        if former is None or former.source != turn.source:
+            self._since[turn.unified] = turn.known_at
+        self._turns[turn.unified] = turn
+
+
+def _why(turn: Turn, source: str, unified: Unified) -> str:
+    """Say why something else is recorded than an earlier run left."""
+    if turn.source == source:
+        return "its sources changed"
+    return "failover is off" if turn.source in unified.sources else f"{turn.source} is no source any more"
