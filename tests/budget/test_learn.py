@@ -104,3 +104,8 @@ def test_a_limit_cut_without_notice_costs_one_refusal_or_two_and_never_a_ban(lim
     assert refusals == (1 if limit >= 480 else 2)
     assert learned(state, now) <= limit
     assert learned(state, now) >= limit // 2 or learned(state, now) == FLOOR
+
+
+def test_a_refusal_of_a_venue_that_counts_by_the_second_says_nothing_of_the_minute() -> None:
+    bucket = Ceiling(weight_per_minute=4_200, burst=40)
+    assert taught(HostState(), bucket, T0 + 59 * SECOND, used=3_000, flying=20, wait=2 * SECOND) == HostState()

@@ -1,5 +1,7 @@
 """The border rule on made fills: the venue counts executions by their own time, an aggregate only by its first."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,8 @@ from msgspec.structs import replace
 from tapes import ID, MINUTE, T0, Book, Collecting, bars_of, trade
 
 from gapless.derive.border import Verdict, compare
-from gapless.model import VALUES, Proof, Trade
+from gapless.model import VALUES, Bar, Proof, Trade
+from gapless.model.number import divided
 
 MS = 1_000_000
 
@@ -220,3 +223,41 @@ def test_a_bar_that_begins_inside_the_aggregate_before_it_proves_its_minute_by_n
     book.trades(rows)
     book.bar(bars_of(fills)[T0])
     assert (book.candle().proof, book.candle().border, book.candle().volume) == (Proof.PROVEN, True, 4)
+
+
+# Inverse contracts: the venue counts what they come to exactly and rounds their volume; we round the sizes
+
+CONTRACT, WORTH = 100, 10**8  # dollars, in units of 10^-8 base at a price without digits
+
+
+def inverse(counts_and_prices: list[tuple[int, int]]) -> tuple[Bar, Bar]:
+    """Give the venue's bar of some trades, its volume to four digits, and our fold of their rounded sizes."""
+    prices = [price for _, price in counts_and_prices]
+    sizes = [divided(count * CONTRACT * WORTH, price) for count, price in counts_and_prices]
+    volume = sum(Fraction(count * CONTRACT, price) for count, price in counts_and_prices)
+    quote = sum(count * CONTRACT for count, _ in counts_and_prices) * WORTH
+    shape = (0, prices[0], max(prices), min(prices), prices[-1])
+    official = Bar(*shape, round(volume * 10**4) * 10**4, quote)
+    turnover = sum(size * price for size, price in zip(sizes, prices, strict=True))
+    return official, Bar(*shape, sum(sizes), turnover, len(sizes), 0, 0, 1, len(sizes))
+
+
+TRADES = st.lists(st.tuples(st.integers(1, 5_000), st.integers(50_000, 100_000)), min_size=1, max_size=60)
+
+
+@settings(deadline=None, max_examples=100)
+@given(TRADES)
+def test_what_an_inverse_contract_rounds_is_no_dispute(trades):
+    assert compare(*inverse(trades), coarse=10**4) is Verdict.EQUAL
+
+
+@settings(deadline=None, max_examples=100)
+@given(TRADES, st.data())
+def test_one_inverse_contract_that_is_missing_is_a_dispute(trades, data):
+    """One contract too few of one trade, among others at the same prices, so that no price tells."""
+    official, _ = inverse([*trades, *trades])
+    at = data.draw(st.integers(0, len(trades) - 1))
+    count, price = trades[at]
+    assume(count > 1)
+    _, fold = inverse([*trades[:at], (count - 1, price), *trades[at + 1 :], *trades])
+    assert compare(official, fold, coarse=10**4) is Verdict.DIFFERENT

@@ -213,7 +213,7 @@ def test_streams_are_named_for_the_route_that_delivers_them():
 
 def test_an_unknown_venue_is_answered_with_the_nearest():
     with pytest.raises(
-        UnknownName, match="there is no venue 'binanc'; allowed are binance, binance-spot; did you mean"
+        UnknownName, match=r"there is no venue 'binanc'; allowed are binance, binance-spot, .*; did you mean"
     ):
         venue("binanc")
     assert set(VENUES) >= {"binance", "binance-spot"}

@@ -6,7 +6,8 @@ lowers it by a fifth at least, so that a wrong figure costs one 429 a minute and
 
 Not every 429 is about the weight of the minute:
 
-- one whose Retry-After ends before the window turns is not: more weight would not be there any sooner;
+- one whose Retry-After ends before the window turns is not: more weight would not be there any sooner; nor is any of a
+  venue that counts by the second, as a bucket that fills;
 - one at or above the limit that we know teaches nothing: the limit is as we knew it;
 - one far below it (under a fifth) may be a fault of the venue. It is doubted, and believed only when a second one
   within the hour agrees with it: nothing above it passed in a later window, and the second came above what had passed
@@ -45,7 +46,7 @@ def learned(state: HostState, now: int) -> int:
 
 def taught(state: HostState, ceiling: Ceiling, now: int, *, used: int, flying: int, wait: int | None) -> HostState:
     """Learn from a 429: `used` is the venue's figure, `flying` our weight that was on its way, this request's too."""
-    if wait is not None and now + wait < window_end(now):
+    if ceiling.burst or (wait is not None and now + wait < window_end(now)):
         return state
     passed = max(used - flying, 0)
     if passed >= limit_of(state, ceiling, now):

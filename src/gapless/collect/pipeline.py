@@ -132,8 +132,7 @@ class Pipeline:
                 values, misfits = self._read_each(stream, line, run, received)
                 odd += misfits
             if values and firsts is not None and isinstance(values[0], Trade):
-                spans = values[0].fills - 1 if stream.kind == "span" else 0
-                firsts.setdefault(name, values[0].seq - spans)
+                firsts.setdefault(name, values[0].first_fill if stream.kind == "span" else values[0].seq)
             if values:
                 self._take(stream, line, values, mono, two=firsts is not None)
                 if self.heard is not None:
@@ -228,14 +227,13 @@ class Pipeline:
         arrival = track.sequence.append(rows)
         if not two:
             track.doubled += arrival.doubled
-        if not arrival.vouched:
+        if (last := arrival.newest) is None:
             return
-        first = arrival.vouched[0][0]
-        track.begin(first, rows[0].time, within=self.resume_within)
+        if arrival.vouched:
+            track.begin(arrival.vouched[0][0], rows[0].time, within=self.resume_within)
         for span in arrival.vouched:
             self.pending.vouch(track.tape, *span, Evidence.STREAM)
-        if last := arrival.newest:
-            track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
+        track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._keep(line, track, arrival.rows, in_order=arrival.in_order)
         if line.bars and line.bars.begins is None and "bars" not in self.venue.streams.kinds:
             line.bars.begin(rows[-1].time // MINUTE, rows[-1].time, within=self.resume_within)
@@ -245,7 +243,8 @@ class Pipeline:
     def _shed(self, track: Track, rows: list[Trade]) -> None:
         """Keep of trades only that they were there: a hole in the ledger, to be filled when there is room again."""
         last = max(rows, key=lambda row: row.seq)
-        track.begin(rows[0].seq, rows[0].time, within=self.resume_within)
+        first = rows[0].first_fill if track.tape.kind == "span" else rows[0].seq
+        track.begin(first, rows[0].time, within=self.resume_within)
         track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._want(track)
 

@@ -22,19 +22,21 @@ class Verdict(Enum):
 
 
 def compare(
-    official: Bar, fold: Bar | None, *, before: Trade | None = None, last: Trade | None = None, inverse: bool = False
-) -> Verdict:
+    official: Bar, fold: Bar | None, *, before: Trade | None = None, last: Trade | None = None,
+    coarse: int | None = None,
+) -> Verdict:  # fmt: skip
     """Compare the venue's bar with ours.
 
     `before` is the last trade before the minute and `last` the last trade within it, both None for tapes of
-    single executions, which must agree on all nine values.
+    single executions, which must agree on all nine values. `coarse` is given for inverse contracts: by how many units
+    the venue rounds their volume.
     """
     if fold is None:
         fold = Bar(official.start, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         if official.trades <= 0 and official.volume == 0:
             return Verdict.EQUAL
     if official.trades == UNTOLD:
-        return Verdict.EQUAL if _agrees(official, fold, inverse=inverse) else Verdict.DIFFERENT
+        return Verdict.EQUAL if _agrees(official, fold, coarse) else Verdict.DIFFERENT
     if _values(official) == _values(fold):
         return Verdict.EQUAL
     entering = before if before and _crosses(before, official.first_id) else None
@@ -46,17 +48,20 @@ def compare(
     return Verdict.BORDER if _explained(official, fold, entering, leaving) else Verdict.DIFFERENT
 
 
-def _agrees(official: Bar, fold: Bar, *, inverse: bool) -> bool:
-    """Compare what a bar tells that counts no trades: its venue rounds quote sums, and of an `inverse` contract, whose
-    base units are themselves rounded trade by trade, the volume too."""
+def _agrees(official: Bar, fold: Bar, coarse: int | None) -> bool:
+    """Compare what a bar tells that counts no trades, and whose venue rounds its quote sum.
+
+    What inverse contracts come to in quote units the venue counts exactly, and their volume it rounds; with us it is
+    the other way round: the size of each trade is rounded, by half a unit, and the quote sum is made of sizes.
+    """
     if (official.open, official.high, official.low, official.close) != (fold.open, fold.high, fold.low, fold.close):
         return False
-    off = abs(official.volume - fold.volume)
-    if off > (fold.volume // _ROUNDED + fold.trades + 1 if inverse else 0):
+    each = 1 if coarse is None else fold.trades
+    if abs(official.volume - fold.volume) > (0 if coarse is None else fold.volume // _ROUNDED + each + coarse):
         return False
     if official.quote_volume == UNTOLD:
         return True
-    return abs(official.quote_volume - fold.quote_volume) <= fold.quote_volume // _ROUNDED + fold.high
+    return abs(official.quote_volume - fold.quote_volume) <= fold.quote_volume // _ROUNDED + each * fold.high
 
 
 def _values(bar: Bar) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from gapless.tape.coverage import without
 
 LATENESS = 2_000_000_000
 
+_TOLD = 4  # digits with which venues tell the volume of inverse contracts, at the least
+
 _MARKS = ("origin", "border", "edge", "polled", "lent")  # where only these differ, a candle is no other
 
 
@@ -98,7 +100,7 @@ def judge(
             fold.bar if fold else None,
             before=trades.before if aggregated else None,
             last=trades.last if aggregated else None,
-            inverse=tape.inverse,
+            coarse=10 ** max(tape.size_digits - _TOLD, 0) if tape.inverse else None,
         )
         border = verdict is Verdict.BORDER
         proof = Proof.DISPUTED if verdict is Verdict.DIFFERENT else _whole(trades)

@@ -350,8 +350,8 @@ class Reading:
     def counts(self, tape: int, first: int, last: int) -> int:
         """Count the ids from `first` to `last` that trades stand for."""
         spanning = self.one("SELECT kind = 'span' FROM tape WHERE id = ?", (tape,))[0]
-        what = "total(fills)" if spanning else "count(*)"
-        row = self.one(f"SELECT {what} FROM trade WHERE tape = ? AND seq BETWEEN ? AND ?", (tape, first, last))  # noqa: S608
+        what = "total(seq - max(first_fill, ?2) + 1)" if spanning else "count(*)"
+        row = self.one(f"SELECT {what} FROM trade WHERE tape = ?1 AND seq BETWEEN ?2 AND ?3", (tape, first, last))  # noqa: S608
         return int(row[0])
 
     def bar_counts(self, instrument: str, start: int, end: int) -> int:

@@ -1,6 +1,7 @@
 """Puts events in order by the venue's own ids: what is new, what was doubled, what is missing."""
 
 from collections.abc import Sequence as Rows
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -13,7 +14,8 @@ from gapless.tape.wanted import joined_ranges
 class Arrival(Struct):
     """What a batch of events brought: rows to keep, ranges now vouched for, and what was wrong with it.
 
-    `newest` is the event of the highest id among those that are new, also where it is no row; None without any.
+    `newest` is the event of the highest id among those that were not held, also where it is no row or left out; None
+    without any.
     """
 
     rows: list[Trade]
@@ -43,10 +45,8 @@ class Sequence:
 
     def append(self, run: list[Trade]) -> Arrival:
         """Take a run of streamed events; what comes late or twice is told apart from what is new."""
-        if self._spanning:
-            return self._sort_out(run)
-        first, last = run[0].seq, run[-1].seq
-        if first == self.next and last - first + 1 == len(run) and _unbroken(run, first):
+        first, last = run[0].first_fill if self._spanning else run[0].seq, run[-1].seq
+        if first == self.next and (_joined(run) if self._spanning else _unbroken(run, first, last)):
             self.next = last + 1
             self.coverage.add(first, last, Evidence.STREAM)
             return Arrival(_traded(run), [(first, last)], run[-1])
@@ -62,17 +62,23 @@ class Sequence:
     def _sort_out(self, run: list[Trade]) -> Arrival:
         coverage = self.coverage
         fresh: dict[int, Trade] = {}
+        newest: Trade | None = None
         for trade in run:
-            if trade.seq not in coverage and trade.seq not in fresh and not self._held_in_part(trade):
+            if trade.seq in coverage or trade.seq in fresh:
+                continue
+            if newest is None or trade.seq > newest.seq:
+                newest = trade
+            if not self._held_in_part(trade):
                 fresh[trade.seq] = trade
         rows = sorted(fresh.values(), key=lambda trade: trade.seq)
+        rows = _apart(rows) if self._spanning else rows
         in_order = bool(rows) and rows[0].seq >= (self.next or 0)
         vouched = joined_ranges((row.first_fill, row.seq) for row in rows) if self._spanning else runs(rows)
         for first, last in vouched:
             coverage.add(first, last, Evidence.STREAM)
         if rows:
             self.next = max(self.next or 0, rows[-1].seq + 1)
-        return Arrival(_traded(rows), vouched, rows[-1] if rows else None, len(run) - len(rows), in_order)
+        return Arrival(_traded(rows), vouched, newest, len(run) - len(rows), in_order)
 
     def _held_in_part(self, trade: Trade) -> bool:
         ids = (trade.first_fill, trade.seq)
@@ -88,8 +94,22 @@ class Sequence:
         return Arrival(_traded(new), [vouched], new[-1] if new else None, len(rows) - len(new), in_order=False)
 
 
-def _unbroken(run: list[Trade], first: int) -> bool:
-    return [trade.seq for trade in run] == list(range(first, first + len(run)))
+def _unbroken(run: list[Trade], first: int, last: int) -> bool:
+    return last - first + 1 == len(run) and [trade.seq for trade in run] == list(range(first, last + 1))
+
+
+def _joined(run: list[Trade]) -> bool:
+    """Say whether each event begins where the one before it ends."""
+    return all(later.first_fill == earlier.seq + 1 for earlier, later in pairwise(run))
+
+
+def _apart(rows: list[Trade]) -> list[Trade]:
+    """Leave out events that stand for ids of one before them: which of the two is right, history tells."""
+    kept: list[Trade] = []
+    for row in rows:
+        if not kept or row.first_fill > kept[-1].seq:
+            kept.append(row)
+    return kept
 
 
 def _traded(run: list[Trade]) -> list[Trade]:

@@ -1,10 +1,11 @@
 """Where a venue lives: its own addresses, or those of a simulator in their place."""
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from gapless.errors import BadInput
 from gapless.model import Environment
-from gapless.venues.spec import Hosts
+from gapless.venues.spec import Hosts, Request
 
 
 def hosts_of(
@@ -17,3 +18,9 @@ def hosts_of(
         raise BadInput(f"venues.{venue}.sim_url must be the address of a simulator, as `gapless sim` prints it")
     address = sim_url.rstrip("/")
     return Hosts(address, address.replace("http", "ws", 1), address if archive else None)
+
+
+def request_of(hosts: Hosts, path: str, weight: int, query: Mapping[str, object]) -> Request:
+    """Put a request together: of a path below the base address, at a price, with what every request carries."""
+    tail = "?" + urlencode(query) if query else ""
+    return Request(f"{hosts.rest}{path}{tail}", weight, headers=hosts.headers)

@@ -2,7 +2,6 @@
 
 import re
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode
 
 import msgspec
 from msgspec.structs import replace
@@ -11,6 +10,7 @@ from gapless.errors import UNREADABLE, Banned, GaplessError, Refused, Throttled,
 from gapless.model import MINUTE, MS, SECOND, Bar, Tape, Ticker, Trade
 from gapless.model.book import DepthSnapshot
 from gapless.model.number import scaled, wide
+from gapless.venues.addresses import request_of
 from gapless.venues.binance.limits import Market, bars_weight
 from gapless.venues.binance.wire import (
     AggRow,
@@ -40,8 +40,7 @@ _UNSTATED_BAN = 2 * MINUTE  # the shortest ban that Binance gives
 
 def request(hosts: Hosts, market: Market, path: str, weight: int, **query: object) -> Request:
     """Put a request together."""
-    tail = "?" + urlencode(query) if query else ""
-    return Request(f"{hosts.rest}{market.api}/{path}{tail}", weight)
+    return request_of(hosts, f"{market.api}/{path}", weight, query)
 
 
 def trades_request(hosts: Hosts, market: Market, tape: Tape, first: int, last: int, *, keyed: bool) -> Request:
