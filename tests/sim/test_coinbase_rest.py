@@ -4,6 +4,7 @@ import functools
 import json
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from multidict import CIMultiDict, MultiDict
@@ -11,6 +12,10 @@ from multidict import CIMultiDict, MultiDict
 from gapless.sim.coinbase.advanced.rest import Endpoints as Advanced
 from gapless.sim.coinbase.exchange.rest import Endpoints as Exchange
 from gapless.sim.coinbase.markets import CoinbaseMarkets
+from gapless.sim.faults.engine import Faults
+from gapless.sim.faults.script import Entry
+from gapless.sim.journal import Journal
+from gapless.sim.pages import Spoiler
 from gapless.sim.venue import Ask, Refusal
 
 NOW = 1_767_787_200_000 + 7 * 60_000 + 12_345
@@ -217,6 +222,50 @@ def test_the_list_of_advanced_is_filtered_and_the_private_one_wants_a_key():
     book = advanced("/market/product_book", product_id=ETH, limit=5)[1]["pricebook"]
     assert len(book["bids"]) == 5
     assert Decimal(book["bids"][0]["price"]) < Decimal(book["asks"][0]["price"])
+
+
+def spoilt(surface, path, given, mode, **other):
+    """Asks once, then again (or with `other` parameters) while a fault is due; returns the three pages."""
+    faults = Faults([], Journal(None), active=True)
+    spoiler, endpoint = Spoiler(surface.history(), faults), surface.find(path)
+    serve = partial(spoiler.page, endpoint.family)
+    first = Ask(path, given, {}, NOW, NOW)
+    assert serve(first, endpoint.answer(first), endpoint.answer) == (endpoint.answer(first), None)
+    faults.pending.append(Entry("wrong_page", mode=mode))
+    second = Ask(path, {**given, **other}, {}, NOW, NOW)
+    wrong, kind = serve(second, endpoint.answer(second), endpoint.answer)
+    assert kind == mode
+    assert serve(second, endpoint.answer(second), endpoint.answer) == (endpoint.answer(second), None)
+    pages = [json.loads(text) for text in (endpoint.answer(first), endpoint.answer(second), wrong)]
+    return pages if isinstance(pages[0], list) else [next(iter(page.values())) for page in pages]
+
+
+def key_of(row):
+    return str(row[0]) if isinstance(row, list) else str(row.get("trade_id", row.get("start")))
+
+
+@pytest.mark.parametrize("venue", ["coinbase", "coinbase-advanced"])
+@pytest.mark.parametrize("mode", ["outside", "repeat", "other", "bars"])
+def test_wrong_pages_are_of_other_ids_the_page_before_or_another_product(venue, mode):
+    times = {"start": str(NOW // 1000 - 600), "end": str(NOW // 1000 - 300)}
+    if venue == "coinbase":
+        surface, stem, trades, bars = Exchange(market(), lambda: NOW, "newest"), "", "/trades", {"granularity": "60"}
+        newest = exchange(f"/products/{ETH}/trades", limit=1)[1][0]["trade_id"]
+        pages = {"after": str(newest - 100), "limit": "50"}
+    else:
+        surface = Advanced(market(), lambda: NOW, "", page=1000, candles=350, taker=False)
+        stem, trades, bars = "/api/v3/brokerage/market", "/ticker", {"granularity": "ONE_MINUTE"}
+        pages = {"limit": "50", **times}
+    path = f"{stem}/products/{ETH}{'/candles' if mode == 'bars' else trades}"
+    given, other = ({**bars, **times}, {}) if mode == "bars" else (pages, {"limit": "20"} if mode == "repeat" else {})
+    before, right, wrong = spoilt(surface, path, given, mode, **other)
+    assert wrong
+    assert wrong != right
+    assert (wrong == before) == (mode == "repeat")
+    if mode in ("outside", "bars"):
+        assert not set(map(key_of, wrong)) & set(map(key_of, right))
+    if mode == "other":
+        assert float(wrong[0]["price"]) > 10 * float(right[0]["price"])
 
 
 def test_what_the_venue_has_forgotten_no_page_shows():

@@ -29,7 +29,9 @@ def sim(
     world: Annotated[
         Path | None, typer.Option(help="Keep (market time, wall time) here, so that a restart goes on.")
     ] = None,
-    api_key: Annotated[str, typer.Option(help="The key that historicalTrades of USD-M accepts.")] = "sim-key",
+    api_key: Annotated[
+        str, typer.Option(help="The key that historicalTrades of USD-M and tokens of coinbase-advanced must be of.")
+    ] = "sim-key",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when listening.")] = False,
 ) -> None:
     """Serve a simulated venue, REST and WebSocket, from a capture or a synthetic market."""

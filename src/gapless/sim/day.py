@@ -7,10 +7,14 @@ from gapless.sim.market import Symbol
 from gapless.sim.rows import VOID
 
 
+def day_start(symbol: Symbol, now: int) -> int:
+    """Returns the minute with which the last 24 hours begin at a market instant."""
+    return max((now - DAY) // MINUTE * MINUTE + MINUTE, symbol.began_ms // MINUTE * MINUTE)
+
+
 def day_bar(symbol: Symbol, now: int) -> Bar | None:
     """Returns the bar of the last 24 hours at a market instant, or None when nothing has traded."""
-    start = max((now - DAY) // MINUTE * MINUTE + MINUTE, symbol.began_ms // MINUTE * MINUTE)
-    return symbol.bars.window(start, now)
+    return symbol.bars.window(day_start(symbol, now), now)
 
 
 def last_size(symbol: Symbol, now: int) -> int:

@@ -33,8 +33,8 @@ class History(Protocol):
         """Lists the other symbols that trade."""
         ...
 
-    def of(self, other: Symbol, family: str, ask: Ask) -> Params | None:
-        """Returns the parameters of the page of the same time of another symbol, or None."""
+    def of(self, other: Symbol, family: str, ask: Ask) -> Ask | None:
+        """Returns the request for the page of the same time of another symbol, or None."""
         ...
 
     def empty(self, body: str) -> bool:
@@ -85,7 +85,8 @@ class Spoiler:
         return None
 
     def _aside(self, family: str, ask: Ask, call: Callable[[Ask], str]) -> str | None:
-        before, after = (self._asked(self._history.aside(family, ask.params, way), ask, call) for way in (-1, 1))
+        moved = (replace(ask, params=self._history.aside(family, ask.params, way)) for way in (-1, 1))
+        before, after = (self._asked(request, call) for request in moved)
         first, second = (before, after) if self._faults.choose(2) else (after, before)
         return first if first is not None else second
 
@@ -93,12 +94,12 @@ class Spoiler:
         others = self._history.others(ask)
         if not others:
             return None
-        params = self._history.of(others[self._faults.choose(len(others))], family, ask)
-        return self._asked(params, ask, call) if params is not None else None
+        request = self._history.of(others[self._faults.choose(len(others))], family, ask)
+        return self._asked(request, call) if request is not None else None
 
-    def _asked(self, params: Params, ask: Ask, call: Callable[[Ask], str]) -> str | None:
+    def _asked(self, ask: Ask, call: Callable[[Ask], str]) -> str | None:
         try:
-            body = call(replace(ask, params=params, split=False))
+            body = call(replace(ask, split=False))
         except Refusal:
             return None
         return None if self._history.empty(body) else body

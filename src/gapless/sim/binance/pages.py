@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gapless.sim.bars import interval_next, interval_start
 from gapless.sim.binance.rest import PAGES, Endpoints
 from gapless.sim.market import Symbol
@@ -36,8 +38,8 @@ class History:
         own = self._endpoints.symbol(ask.params)
         return [symbol for symbol in self._endpoints.known(trading=True) if symbol is not own]
 
-    def of(self, other: Symbol, family: str, ask: Ask) -> Params | None:
-        """Returns the parameters of the page of the same time of another symbol; ids differ from symbol to symbol."""
+    def of(self, other: Symbol, family: str, ask: Ask) -> Ask | None:
+        """Returns the request for the page of the same time of another symbol; ids differ from symbol to symbol."""
         params = {**ask.params, "symbol": other.name}
         if "fromId" in params:
             aggs = self._endpoints.symbol(ask.params).aggs
@@ -46,7 +48,7 @@ class History:
             if not len(rows):
                 return None
             params["fromId"] = str(other.aggs.timed(int(rows.time[0])))
-        return params
+        return replace(ask, params=params)
 
     def aside(self, family: str, params: Params, way: int) -> Params:
         """Returns the parameters of a page that lies wholly before (-1) or behind (1) the one that was asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gapless.sim.bars import DAY, MINUTE, SETTLED, Bar, merge
+from gapless.sim.day import day_start
 from gapless.sim.market import Symbol
 from gapless.sim.rows import VOID, Rows
 
@@ -31,7 +32,7 @@ class Days:
         """Returns the day that ends at `now`, or None where nothing has traded or the market is not ready to tell."""
         if not symbol.warm:
             return None
-        start = max((now - DAY) // MINUTE * MINUTE + MINUTE, symbol.began_ms // MINUTE * MINUTE)
+        start = day_start(symbol, now)
         closed = max((now - SETTLED) // MINUTE * MINUTE, start)
         known = self._closed.get(symbol.name)
         if known is None or known[0] != closed:

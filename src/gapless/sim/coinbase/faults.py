@@ -16,6 +16,7 @@ COMMON = (
     "http_429",
     "http_5xx",
     "slow_rest",
+    "wrong_page",
     *PERIODS,
     "heartbeats_lost",
     *WORLD,

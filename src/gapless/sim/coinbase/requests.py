@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol
 
+from gapless.sim.coinbase.history import History
 from gapless.sim.faults.script import Entry
 from gapless.sim.hub import Hub
 from gapless.sim.limits import Verdict
+from gapless.sim.pages import Spoiler
 from gapless.sim.venue import Ask, Endpoint, Params, Reply
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -20,11 +22,15 @@ def one(params: Params) -> int:
     return 1
 
 
-class Finds(Protocol):
-    """Endpoints by path."""
+class Endpoints(Protocol):
+    """Endpoints by path, and what they tell of their pages."""
 
     def find(self, path: str) -> Endpoint | None:
         """Returns the endpoint of a path."""
+        ...
+
+    def history(self) -> History:
+        """Tells of the pages of history."""
         ...
 
 
@@ -42,10 +48,15 @@ class Requests:
     """Answers REST requests of one surface; `announced` tells further headers."""
 
     hub: Hub
-    endpoints: Finds
+    endpoints: Endpoints
     words: Words
     announced: Callable[[str, float], dict[str, str]] | None = None
-    _troubles: int = field(default=0)
+    _troubles: int = 0
+    _spoiler: Spoiler = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Makes who spoils pages."""
+        self._spoiler = Spoiler(self.endpoints.history(), self.hub.faults)
 
     def find(self, path: str) -> Endpoint | None:
         """Returns the endpoint of a path."""
@@ -80,8 +91,8 @@ class Requests:
         return None
 
     def spoilt(self, endpoint: Endpoint, ask: Ask, body: str) -> tuple[str, str | None]:
-        """Serves every page as it is."""
-        return body, None
+        """Returns the page to serve, and how it is wrong if such a fault is due."""
+        return self._spoiler.page(endpoint.family, ask, body, endpoint.answer)
 
     def archive(self, path: str, now: int) -> bytes | None:
         """Has published no files."""

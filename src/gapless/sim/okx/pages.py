@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gapless.sim.bars import interval_next, interval_start
 from gapless.sim.market import Symbol
 from gapless.sim.okx.names import BARS
@@ -54,12 +56,12 @@ class History:
         own = self._endpoints.symbol(ask.params)
         return [symbol for symbol in self._endpoints.known() if symbol is not own and symbol.ended_ms is None]
 
-    def of(self, other: Symbol, family: str, ask: Ask) -> Params | None:
-        """Returns the parameters of the page of the same time of another instrument."""
+    def of(self, other: Symbol, family: str, ask: Ask) -> Ask | None:
+        """Returns the request for the page of the same time of another instrument."""
         params = {**ask.params, "instId": other.name}
         own = self._endpoints.symbol(ask.params)
         if family in BARRED or params.get("type") == BY_TIME:
-            return params
+            return replace(ask, params=params)
         if own.fills is None or other.fills is None:
             return None
         at = own.fills.numbered(int(params["after"]))
@@ -68,4 +70,4 @@ class History:
             return None
         params["after"] = str(other.fills.timed(int(rows.time[0])))
         params.pop("before", None)
-        return params
+        return replace(ask, params=params)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 from multidict import MultiMapping
@@ -12,6 +11,7 @@ from multidict import MultiMapping
 from gapless.sim.bars import interval_start
 from gapless.sim.coinbase.advanced import app, wire
 from gapless.sim.coinbase.day import Days, last_execution
+from gapless.sim.coinbase.history import History
 from gapless.sim.coinbase.pages import broken_off, known_rows, newest
 from gapless.sim.coinbase.products import Products, alias_of
 from gapless.sim.coinbase.requests import JSON, one
@@ -69,11 +69,15 @@ class Endpoints:
             "/market/product_book": Endpoint("book", one, self._book, data=True),
         }
         self._app = app.endpoints(market, market_ms)
-        self._each: dict[str | None, Callable[[str], Endpoint]] = {
-            None: lambda name: Endpoint("products", one, partial(self._one, name), day=True),
-            "candles": lambda name: Endpoint("candles", one, partial(self._candles, name), data=True),
-            "ticker": lambda name: Endpoint("ticker", one, partial(self._trades, name), data=True, page=True),
+        self._each: dict[str | None, Endpoint] = {
+            None: Endpoint("products", one, self._one, day=True),
+            "candles": Endpoint("candles", one, self._candles, data=True),
+            "ticker": Endpoint("trades", one, self._trades, data=True, page=True),
         }
+
+    def history(self) -> History:
+        """Tells of the pages of history."""
+        return History(self.symbol, self._products.listed)
 
     def find(self, path: str) -> Endpoint | None:
         """Returns the endpoint of a path."""
@@ -83,13 +87,19 @@ class Endpoints:
         if rest in self._whole:
             return self._whole[rest]
         found = _PRODUCT.fullmatch(rest)
-        return self._each[found[2]](found[1]) if found is not None else None
+        return self._each[found[2]] if found is not None else None
 
-    def _meant(self, name: str) -> Symbol:
+    def symbol(self, ask: Ask) -> Symbol:
+        """Returns the product that the path of a request means."""
+        return self._named(ask)[1]
+
+    def _named(self, ask: Ask) -> tuple[str, Symbol]:
+        found = _PRODUCT.fullmatch(ask.path.removeprefix(PREFIX))
+        name = found[1] if found is not None else ask.params.get("product_id", "")
         symbol = self._products.meant(name)
         if symbol is None:
             raise Refusal(error(404, "NOT_FOUND", f"Product {name} not supported"))
-        return symbol
+        return name, symbol
 
     def _number(self, params: Params, name: str) -> int | None:
         text = params.get(name)
@@ -136,11 +146,11 @@ class Endpoints:
         alias_to = [other] if own and other is not None else []
         return wire.product(symbol, name, "" if own else symbol.name, alias_to, price, self._days.of(symbol, now))
 
-    def _one(self, name: str, ask: Ask) -> str:
-        return msgspec.json.encode(self._described(name, self._meant(name), ask.now)).decode()
+    def _one(self, ask: Ask) -> str:
+        return msgspec.json.encode(self._described(*self._named(ask), ask.now)).decode()
 
-    def _candles(self, name: str, ask: Ask) -> str:
-        symbol, granularity = self._meant(name), ask.params.get("granularity", "")
+    def _candles(self, ask: Ask) -> str:
+        symbol, granularity = self.symbol(ask), ask.params.get("granularity", "")
         interval = INTERVALS.get(granularity)
         if interval is None:
             raise invalid("granularity is invalid")
@@ -161,8 +171,8 @@ class Endpoints:
             at -= step * 1000
         return f'{{"candles":[{",".join(rows)}]}}'
 
-    def _trades(self, name: str, ask: Ask) -> str:
-        symbol, limit = self._meant(name), self._number(ask.params, "limit")
+    def _trades(self, ask: Ask) -> str:
+        (name, symbol), limit = self._named(ask), self._number(ask.params, "limit")
         if not limit:
             raise invalid("limit is required")
         if limit > MOST_TRADES:
@@ -189,8 +199,7 @@ class Endpoints:
         return trimmed(symbol.price, book.bids[0][0]), trimmed(symbol.price, book.asks[0][0])
 
     def _book(self, ask: Ask) -> str:
-        name = ask.params.get("product_id", "")
-        symbol, limit = self._meant(name), self._number(ask.params, "limit")
+        (name, symbol), limit = self._named(ask), self._number(ask.params, "limit")
         levels = min(limit or BOOK, BOOK)
         book = symbol.book.at(ask.now, levels) if symbol.book is not None else Depth(0, ask.now, [], [])
         last = last_execution(symbol, ask.now)

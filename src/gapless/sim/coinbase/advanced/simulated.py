@@ -69,6 +69,7 @@ def simulated(name: str, given: dict[str, Any]) -> SimVenue:
         flat_bars=False,
         batch_ms=BATCH_MS,
         folds=True,
+        keyed=True,
         instants=micros,
         buffer_bytes=settings.buffer_bytes,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
 from gapless.sim.bars import interval_start
 from gapless.sim.coinbase.day import Day, Days, last_execution
 from gapless.sim.coinbase.exchange import wire
+from gapless.sim.coinbase.history import History
 from gapless.sim.coinbase.pages import known_rows, newest
 from gapless.sim.coinbase.products import Products
 from gapless.sim.coinbase.requests import JSON, one
@@ -52,24 +52,30 @@ class Endpoints:
             "/products": Endpoint("products", one, self._list),
             "/products/stats": Endpoint("stats", one, self._all_stats, data=True, day=True),
         }
-        self._each: dict[str | None, Callable[[str], Endpoint]] = {
-            None: lambda name: Endpoint("products", one, partial(self._one, name)),
-            "candles": lambda name: Endpoint("candles", one, partial(self._candles, name), data=True),
-            "trades": lambda name: Endpoint("trades", one, partial(self._trades, name), data=True),
-            "ticker": lambda name: Endpoint("ticker", one, partial(self._ticker, name), data=True, day=True),
-            "stats": lambda name: Endpoint("stats", one, partial(self._stats, name), data=True, day=True),
-            "book": lambda name: Endpoint("book", one, partial(self._book, name), data=True),
+        self._each: dict[str | None, Endpoint] = {
+            None: Endpoint("products", one, self._one),
+            "candles": Endpoint("candles", one, self._candles, data=True),
+            "trades": Endpoint("trades", one, self._trades, data=True),
+            "ticker": Endpoint("ticker", one, self._ticker, data=True, day=True),
+            "stats": Endpoint("stats", one, self._stats, data=True, day=True),
+            "book": Endpoint("book", one, self._book, data=True),
         }
+
+    def history(self) -> History:
+        """Tells of the pages of history."""
+        return History(self.symbol, self._products.listed)
 
     def find(self, path: str) -> Endpoint | None:
         """Returns the endpoint of a path."""
         if path in self._whole:
             return self._whole[path]
         found = _PRODUCT.fullmatch(path)
-        return self._each[found[2]](found[1]) if found is not None else None
+        return self._each[found[2]] if found is not None else None
 
-    def _named(self, name: str) -> Symbol:
-        symbol = self._products.named(name)
+    def symbol(self, ask: Ask) -> Symbol:
+        """Returns the product that the path of a request names."""
+        found = _PRODUCT.fullmatch(ask.path)
+        symbol = self._products.named(found[1]) if found is not None else None
         if symbol is None:
             raise refusal(404, "NotFound")
         return symbol
@@ -85,11 +91,11 @@ class Endpoints:
     def _list(self, ask: Ask) -> str:
         return msgspec.json.encode([wire.product(symbol) for symbol in self._products.listed()]).decode()
 
-    def _one(self, name: str, ask: Ask) -> str:
-        return msgspec.json.encode(wire.product(self._named(name))).decode()
+    def _one(self, ask: Ask) -> str:
+        return msgspec.json.encode(wire.product(self.symbol(ask))).decode()
 
-    def _candles(self, name: str, ask: Ask) -> str:
-        symbol, given = self._named(name), ask.params.get("granularity", "60")
+    def _candles(self, ask: Ask) -> str:
+        symbol, given = self.symbol(ask), ask.params.get("granularity", "60")
         seconds = int(given) if given.isascii() and given.isdigit() and len(given) < 9 else 0
         if seconds not in INTERVALS:
             raise refusal(400, "Unsupported granularity")
@@ -126,8 +132,8 @@ class Endpoints:
             raise refusal(400, f"Invalid {name}")
         return int(text)
 
-    def _trades(self, name: str, ask: Ask) -> str:
-        symbol, params = self._named(name), ask.params
+    def _trades(self, ask: Ask) -> str:
+        symbol, params = self.symbol(ask), ask.params
         limit = self._number(params, "limit")
         limit = PAGE if limit is None else min(limit, PAGE)
         if not limit:
@@ -154,8 +160,8 @@ class Endpoints:
             raise refusal(404, "NotFound")
         return day
 
-    def _ticker(self, name: str, ask: Ask) -> str:
-        symbol = self._named(name)
+    def _ticker(self, ask: Ask) -> str:
+        symbol = self.symbol(ask)
         day, last = self._day(symbol, ask), last_execution(symbol, ask.now)
         bid, offer = wire.best(best_of(symbol, ask.now))
         level = exact(symbol.price)
@@ -166,8 +172,8 @@ class Endpoints:
             f'"time":"{micro_text(int(micros(symbol.name, last.time)[0]))}","rfq_volume":"0.000000"}}'
         )
 
-    def _stats(self, name: str, ask: Ask) -> str:
-        symbol = self._named(name)
+    def _stats(self, ask: Ask) -> str:
+        symbol = self.symbol(ask)
         day, price, size = self._day(symbol, ask), symbol.price, symbol.size
         return (
             f'{{"open":"{trimmed(price, day.bar.open)}","high":"{trimmed(price, day.bar.high)}",'
@@ -191,8 +197,8 @@ class Endpoints:
             )
         return f"{{{','.join(rows)}}}"
 
-    def _book(self, name: str, ask: Ask) -> str:
-        symbol, level = self._named(name), ask.params.get("level", "1")
+    def _book(self, ask: Ask) -> str:
+        symbol, level = self.symbol(ask), ask.params.get("level", "1")
         if level not in LEVELS:
             raise refusal(400, "unexpected level: _")
         none = Depth(0, ask.now, [], [])
