@@ -72,8 +72,8 @@ class Connection:
         streams = self._venue.streams
         session = Session(
             [*self.streams, *self._standing], watch=self._watch,
-            subscribe=lambda names, request: streams.subscribe(names, request, self._token()),
-            unsubscribe=lambda names, request: streams.unsubscribe(names, request, self._token()),
+            subscribe=lambda names, request: streams.subscribe(names, request, self._token),
+            unsubscribe=lambda names, request: streams.unsubscribe(names, request, self._token),
             flowed=self._pipeline.flowed, told=self._pipeline.told, agreed=self._pipeline.agreed,
         )  # fmt: skip
         return Leg(self, session, self.streams, self._clock)

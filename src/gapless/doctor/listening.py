@@ -146,7 +146,7 @@ class Listening:
             wire.asked[self._requests] = names
             for ear in some:
                 ear.asked_at = self._clock.monotonic()
-            for text in self.venue.streams.subscribe(names, self._requests, None):
+            for text in self.venue.streams.subscribe(names, self._requests, lambda: None):
                 wire.socket.send(text)
             await self._clock.sleep(int(SECOND / self.venue.limits.messages_per_second))
         return ears

@@ -3,10 +3,10 @@
 from difflib import get_close_matches
 
 from gapless.errors import UnknownName
-from gapless.venues import binance, okx
+from gapless.venues import binance, coinbase, okx
 from gapless.venues.spec import Venue
 
-VENUES: dict[str, Venue] = {venue.name: venue for venue in (*binance.VENUES, *okx.VENUES)}
+VENUES: dict[str, Venue] = {venue.name: venue for venue in (*binance.VENUES, *okx.VENUES, *coinbase.VENUES)}
 
 
 def venue(name: str) -> Venue:

@@ -18,6 +18,9 @@ Headers = tuple[tuple[str, str], ...]
 Mark = tuple[int, int]
 """A row that is held: its id and its time, ns UTC."""
 
+Token = Callable[[], str | None]
+"""Makes a token that counts once; None where nothing is signed."""
+
 
 class Stream(Struct, frozen=True):
     """One subscription: its name, what it carries, and the group of connections it must be on.
@@ -171,10 +174,10 @@ class Streams(Protocol):
     def url(self, hosts: Hosts, group: str) -> str:
         """Give the address of a connection of a group."""
 
-    def subscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
-        """Write the messages that subscribe; `token` signs them where a venue takes one."""
+    def subscribe(self, names: Sequence[str], request: int, token: Token) -> list[str]:
+        """Write the messages that subscribe; where a venue takes tokens, each message is signed with one of its own."""
 
-    def unsubscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+    def unsubscribe(self, names: Sequence[str], request: int, token: Token) -> list[str]:
         """Write the messages that unsubscribe."""
 
     def group(self, frames: Iterable[bytes]) -> Grouped:
@@ -312,7 +315,10 @@ class Venue(Struct, frozen=True, kw_only=True):
 
     `tapes` are the names that the venue gives its streams of trades, with the kind of tape that each makes, the usual
     one first. `sign` makes a token at a time (ns UTC of this machine) that lives for `token_life` ns and counts once
-    (`nonce`); None where the venue takes none. A venue without `snapshots` brings those of its books by stream.
+    (`nonce`); None where the venue takes none. A venue without `snapshots` brings those of its books by stream. Each
+    stream in `at_large` is carried by one connection: it speaks of all instruments. Where nobody knows whose side the
+    venue's trades tell, `sides` are what can be set, the usual one first, and `telling` gives the venue that reads them
+    so.
     """
 
     name: str
@@ -325,3 +331,6 @@ class Venue(Struct, frozen=True, kw_only=True):
     snapshots: Snapshots | None = None
     sign: Callable[[Key, int, str], str] | None = None
     token_life: int = 0
+    at_large: tuple[Stream, ...] = ()
+    sides: tuple[str, ...] = ()
+    telling: Callable[[str], "Venue"] | None = None

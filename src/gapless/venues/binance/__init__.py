@@ -25,6 +25,7 @@ from gapless.venues.spec import (
     Request,
     Stream,
     StreamKind,
+    Token,
     Venue,
 )
 
@@ -56,11 +57,11 @@ class BinanceStreams(Struct, frozen=True):
         """Give the address of a connection of a group: the combined form, which names every frame's stream."""
         return hosts.websocket + self.market.routes[group]
 
-    def subscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+    def subscribe(self, names: Sequence[str], request: int, token: Token) -> list[str]:
         """Write the message that subscribes."""
         return [_control("SUBSCRIBE", names, request)]
 
-    def unsubscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+    def unsubscribe(self, names: Sequence[str], request: int, token: Token) -> list[str]:
         """Write the message that unsubscribes."""
         return [_control("UNSUBSCRIBE", names, request)]
 
