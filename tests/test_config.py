@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gapless.config import EXPLAINED, Settings, commented, load
 from gapless.errors import BadInput, UnknownName
@@ -227,3 +229,40 @@ def test_a_source_belongs_to_one_consolidated_instrument() -> None:
     named = 'consolidate.instruments={"A/B" = {sources = ["x:AB"]}, "C/B" = {sources = ["x:AB"]}}'
     with pytest.raises(BadInput, match=r"C/B.sources: x:AB is a source of A/B already"):
         settings(named)
+
+
+PEM = (
+    generate_private_key(SECP256R1())
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)  # fmt: skip
+KEYS = {"GAPLESS_COINBASE_ADVANCED_API_KEY": "organizations/o/apiKeys/k", "GAPLESS_COINBASE_ADVANCED_API_SECRET": PEM}
+
+
+def test_every_venue_takes_its_key_from_the_environment(tmp_path):
+    told = load(environ=KEYS | {"GAPLESS_BINANCE_API_KEY": "b"}, file=tmp_path / "none")
+    assert told.venue("binance").api_key == "b"
+    own = told.venue("coinbase-advanced")
+    assert [own.api_key, own.api_secret] == [text.strip() for text in KEYS.values()]
+
+
+@pytest.mark.parametrize(
+    ("environ", "sets", "sentence"),
+    [
+        (KEYS | {"GAPLESS_COINBASE_ADVANCED_API_SECRET": "shown-to-nobody"}, [],
+         "GAPLESS_COINBASE_ADVANCED_API_SECRET: this is no private key that signs tokens; "
+         "allowed are PEM of an ECDSA P-256 key, and an Ed25519 key"),
+        ({}, ['venues.coinbase-advanced.api_secret="shown-to-nobody"'],
+         "venues.coinbase-advanced.api_key: an api_secret goes with the name of its key"),
+        ({}, ['venues.binance.api_secret="shown-to-nobody"'],
+         "venues.binance.api_secret: nothing is signed at binance; leave it empty"),
+        ({}, ['venues.coinbase-advanced.sides="both"'],
+         "venues.coinbase-advanced.sides: 'both' is not allowed; allowed are maker, taker"),
+        ({}, ['venues.coinbase.sides="maker"'],
+         "venues.coinbase.sides: 'maker' is not allowed; whose side the venue tells is known"),
+    ],
+)  # fmt: skip
+def test_a_key_that_cannot_sign_is_refused_before_anything_starts_and_never_shown(tmp_path, environ, sets, sentence):
+    with pytest.raises(BadInput) as refused:
+        load(environ=environ, sets=sets, file=tmp_path / "none")
+    assert str(refused.value) == sentence

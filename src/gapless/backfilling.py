@@ -21,7 +21,7 @@ from gapless.collect.demand import Demand, Fetch, Supply, answered
 from gapless.collect.fetching import Fetched, Fetching, stay
 from gapless.collect.listed import everything_listed
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import VenueSettings, ceiling_of, kind_of
+from gapless.collect.settings import VenueSettings, as_set, ceiling_of, kind_of
 from gapless.collect.sources import Sources
 from gapless.config import load
 from gapless.errors import Banned
@@ -88,7 +88,7 @@ async def run(asked: Asked, url: str | None, sets: list[str]) -> int:
 def _market(
     name: str, own: VenueSettings, url: str | None, asked: Asked, http: AiohttpRest, stack: AsyncExitStack
 ) -> _Market:
-    market = venue(name)
+    market = as_set(venue(name), own)
     hosts = market.hosts(own.environment, own.sim_url or None)
     store = _store(url, own.environment, asked, stack)
     budgets = SqliteBudget(":memory:" if asked.plan_only else state_folder() / "budget.db")

@@ -9,10 +9,22 @@ import msgspec
 from msgspec import Struct
 
 from gapless.errors import BadInput
+from gapless.venues.registry import VENUES
+
+
+def _keys() -> dict[str, str]:
+    """Name the variables of the venues' keys, and of their secrets where something is signed."""
+    found = {}
+    for name, venue in VENUES.items():
+        prefix = f"GAPLESS_{name.upper().replace('-', '_')}_API_"
+        found[f"{prefix}KEY"] = f"venues.{name}.api_key"
+        if venue.sign is not None:
+            found[f"{prefix}SECRET"] = f"venues.{name}.api_secret"
+    return found
+
 
 VARIABLES: dict[str, str] = {
     "GAPLESS_STORE": "store.url",
-    "GAPLESS_BINANCE_API_KEY": "venues.binance.api_key",
     "ENABLE_WEBSOCKET_FEEDS": "collect.streams",
     "PRIMARY_EXCHANGE": "consolidate.primary",
     "ENABLE_FAILOVER": "consolidate.failover",
@@ -22,6 +34,7 @@ VARIABLES: dict[str, str] = {
     "TOP_USD_PAIRS": "collect.top",
     "VOLUME_THRESHOLD": "signals.volume_spike.threshold",
     "WINDOW_MINUTES": "signals.volume_spike.window_minutes",
+    **_keys(),
 }
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 

@@ -22,7 +22,7 @@ from gapless.sim.options import SimOptions
 from gapless.sim.server import serve
 from gapless.venues.binance import BinanceHistory, BinanceStreams
 from gapless.venues.binance.limits import USDM
-from gapless.venues.registry import venue
+from gapless.venues.registry import VENUES, venue
 from gapless.venues.spec import Stream, StreamKind
 
 KEY = "a-key-that-nobody-may-see"
@@ -216,8 +216,8 @@ def test_an_interrupted_visit_leaves_what_it_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--live binanse", "there is no venue 'binanse'; allowed are binance, binance-spot; did you mean binance?"),
-        ("--minutes 3", "--minutes goes with --live VENUE; venues are binance, binance-spot"),
+        ("--live binanse", f"there is no venue 'binanse'; allowed are {', '.join(VENUES)}; did you mean binance?"),
+        ("--minutes 3", f"--minutes goes with --live VENUE; venues are {', '.join(VENUES)}"),
         (
             "--live binance --instruments 31",
             "--instruments: 31 is not allowed; allowed are 1 to 30, or ids with commas",

@@ -118,9 +118,12 @@ async def _visited(examination: "Examination", asked: "Asked", settings: Any) ->
     import asyncio
     import signal
 
+    from gapless.collect.settings import as_set
     from gapless.venues.registry import venue as known_venue
 
-    work = asyncio.create_task(examination.venue(asked, known_venue(asked.venue), settings))
+    work = asyncio.create_task(
+        examination.venue(asked, as_set(known_venue(asked.venue), settings.venue(asked.venue)), settings)
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     await asyncio.wait({work})

@@ -17,7 +17,7 @@ from gapless.collect.pipeline import Pipeline
 from gapless.collect.priorities import Priorities
 from gapless.collect.repair import Repair
 from gapless.collect.rest import RestClient
-from gapless.collect.settings import CollectSettings, VenueSettings, ceiling_of, kind_of
+from gapless.collect.settings import CollectSettings, VenueSettings, as_set, ceiling_of, kind_of
 from gapless.collect.timing import Timing
 from gapless.collect.watchdog import Watchdog
 from gapless.collect.wiring import Wiring
@@ -37,7 +37,7 @@ class Collector:
     """One venue, collected: `prepare`, then `run`; `settle` compares every tape with the venue and repairs."""
 
     def __init__(self, venue: Venue, settings: VenueSettings, collect: CollectSettings, outside: Outside) -> None:
-        self.venue = venue
+        self.venue = venue = as_set(venue, settings)
         self.pending = Pending()
         self.hosts = venue.hosts(settings.environment, settings.sim_url or None)
         self.pinned: set[str] = set()

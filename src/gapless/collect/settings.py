@@ -8,7 +8,7 @@ from gapless.budget.state import Ceiling
 from gapless.errors import BadInput, UnknownName
 from gapless.model import HOUR, MINUTE, Environment, TapeKind
 from gapless.model.times import parse_duration
-from gapless.venues.spec import Limits, Venue
+from gapless.venues.spec import Key, Limits, Venue
 
 _MOST_MOVERS = 500  # of the highest, and of the lowest
 _LONGEST_INTERVAL_MS = 3_600_000  # a request an hour
@@ -57,6 +57,7 @@ class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     api_secret: str = ""
     token_life: str = ""
     trades_stream: str = ""
+    sides: str = ""
     weight_per_minute: int | None = None
     reserve: int = 0
     min_interval_ms: int = 0
@@ -105,6 +106,11 @@ def check_movers(settings: MoverSettings, venues: Collection[str]) -> None:
         raise BadInput(f"movers.every: {settings.every} is not allowed; 1m is the least")
 
 
+def as_set(venue: Venue, settings: VenueSettings) -> Venue:
+    """Give a venue as it is set: whose side its trades tell."""
+    return venue.telling(settings.sides) if settings.sides and venue.telling else venue
+
+
 def kind_of(settings: VenueSettings, venue: Venue) -> TapeKind:
     """Give the kind of tape that trades make: of the stream that was chosen, else of the venue's usual one."""
     return venue.tapes[settings.trades_stream or next(iter(venue.tapes))]
@@ -118,6 +124,10 @@ def check(settings: VenueSettings, venue: Venue) -> None:
             f"venues.{name}.trades_stream: {settings.trades_stream!r} is not allowed; "
             f"allowed are {', '.join(venue.tapes)}"
         )
+    if settings.sides and settings.sides not in venue.sides:
+        allowed = f"allowed are {', '.join(venue.sides)}" if venue.sides else "whose side the venue tells is known"
+        raise BadInput(f"venues.{name}.sides: {settings.sides!r} is not allowed; {allowed}")
+    _check_key(settings, venue)
     weight, streams, connects = limits.weight_per_minute, limits.streams_per_connection, limits.connects_per_5m
     spendable = settings.weight_per_minute or weight
     simulated = settings.environment == "sim"
@@ -147,3 +157,17 @@ def check(settings: VenueSettings, venue: Venue) -> None:
         known = f"{why}; " if most is not None and value > most else ""
         allowed = f"{least} or more is" if most is None else f"allowed are {least} to {most}"
         raise BadInput(f"venues.{name}.{key}: {value} is not allowed; {known}{allowed}")
+
+
+def _check_key(settings: VenueSettings, venue: Venue) -> None:
+    """Refuse a secret that cannot sign, before anything is signed with it."""
+    if not settings.api_secret:
+        return
+    if venue.sign is None:
+        raise BadInput(f"venues.{venue.name}.api_secret: nothing is signed at {venue.name}; leave it empty")
+    if not settings.api_key:
+        raise BadInput(f"venues.{venue.name}.api_key: an api_secret goes with the name of its key")
+    try:
+        venue.sign(Key(settings.api_key, settings.api_secret), 0, "")
+    except BadInput as error:
+        raise BadInput(f"venues.{venue.name}.api_secret: {error}") from error

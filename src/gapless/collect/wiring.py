@@ -47,6 +47,7 @@ class Wiring:
         self._rotations = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        pipeline.attend(list(self._venue.at_large))
 
     def lay(self) -> list[Connection]:
         """Lay the streams that are wanted on connections; give those whose streams are others than before."""
@@ -56,7 +57,7 @@ class Wiring:
         by_name = {connection.name: connection for connection in self.connections}
         now = {name: connection.streams for name, connection in by_name.items()}
         changed = []
-        for name, streams in laid(now, self._pipeline.streams(), most, venue=self._venue.name).items():
+        for name, streams in laid(now, self._wanted(), most, venue=self._venue.name).items():
             if name not in by_name:
                 self.connections.append(self._connection(name, streams))
                 self._start(self.connections[-1])
@@ -64,6 +65,11 @@ class Wiring:
                 by_name[name].streams = streams
                 changed.append(by_name[name])
         return changed
+
+    def _wanted(self) -> list[Stream]:
+        """List the streams to lay: those of instruments, and where there are any, those that speak of all."""
+        streams = self._pipeline.streams()
+        return [*self._venue.at_large, *streams] if streams else []
 
     async def relay(self) -> None:
         """Lay the streams anew: end the connections that have none left, replace those that have others."""

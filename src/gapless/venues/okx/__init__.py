@@ -13,7 +13,7 @@ from gapless.model.instrument import Status
 from gapless.venues.addresses import hosts_of
 from gapless.venues.okx import history, parse, symbols
 from gapless.venues.okx.limits import CHANNELS, HOSTS, LIMITS, PATHS, TYPES
-from gapless.venues.spec import Beat, Grouped, Hosts, Ids, Mark, Page, Request, Stream, StreamKind, Venue
+from gapless.venues.spec import Beat, Grouped, Hosts, Ids, Mark, Page, Request, Stream, StreamKind, Token, Venue
 from gapless.venues.unarchived import Unarchived
 
 
@@ -42,11 +42,11 @@ class OkxStreams(Struct, frozen=True):
         """Give the address of a connection of a group."""
         return hosts.websocket + PATHS[group]
 
-    def subscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+    def subscribe(self, names: Sequence[str], request: int, token: Token) -> list[str]:
         """Write the message that subscribes."""
         return [_operation("subscribe", names, request)]
 
-    def unsubscribe(self, names: Sequence[str], request: int, token: str | None) -> list[str]:
+    def unsubscribe(self, names: Sequence[str], request: int, token: Token) -> list[str]:
         """Write the message that unsubscribes."""
         return [_operation("unsubscribe", names, request)]
 
