@@ -88,7 +88,9 @@ class AdvancedSockets:
         refused = hub.strikes.refuses(_streams(outcome.channel, outcome.asked, products))
         if refused is not None:
             line.held, outcome = before, Outcome(error=f"{refused} cannot be subscribed")
-        hub.unsubscribe(connection, _streams(outcome.channel, outcome.dropped, products))
+        still = _streams(outcome.channel, line.held.get(outcome.channel, []), products)  # perhaps by another name
+        dropped = _streams(outcome.channel, outcome.dropped, products)
+        hub.unsubscribe(connection, [stream for stream in dropped if stream not in still])
         if outcome.error is not None:
             connection.send(frame(wire.error(outcome.error).encode()))
         asked = _streams(outcome.channel, outcome.asked, products)

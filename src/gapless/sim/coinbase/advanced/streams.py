@@ -85,12 +85,12 @@ class TradesSource:
     def due(self, after: int, upto: int) -> list[Event]:
         """Returns the batches whose end lies in the span."""
         series, border = self._symbol.fills, upto // BATCH_MS * BATCH_MS
-        if series is None or border <= after or border < self._next_push:
-            if self._at < 0 and series is not None:
-                self._at = max(series.pushed(after), series.start)
+        if series is None:
             return []
-        if self._at < 0:
-            self._at = max(series.pushed(after), series.start)
+        if self._at < 0:  # with the batch that is filling: what replaces another source leaves nothing out
+            self._at = max(series.pushed(after // BATCH_MS * BATCH_MS), series.start)
+        if border <= after or border < self._next_push:
+            return []
         lo, hi = self._at, max(series.pushed(border), self._at)
         following = series.cut(hi, hi + 1).push
         self._at, self._next_push = hi, int(following[0]) if len(following) else NEVER

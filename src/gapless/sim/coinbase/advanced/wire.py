@@ -18,6 +18,21 @@ from gapless.sim.synthetic.hashes import key_of
 NANOS = 1_000_000  # in a ms
 PERCENT_DIGITS = 14
 CASH = 2  # decimals of an approximate sum of quote currency
+ORDINARY = {  # what no product of the simulator differs in
+    "watched": False,
+    "new": False,
+    "cancel_only": False,
+    "limit_only": False,
+    "post_only": False,
+    "auction_mode": False,
+    "product_type": "SPOT",
+    "fcm_trading_session_details": None,
+    "mid_market_price": "",
+    "view_only": False,
+    "product_venue": "CBE",
+    "best_bid_price": "",
+    "best_ask_price": "",
+}
 
 
 def frame(channel: str, push: int, number: int, events: str) -> str:
@@ -193,33 +208,21 @@ def product(symbol: Symbol, name: str, alias: str, alias_to: list[str], last: in
         "base_max_size": "1000000",
         "base_name": base,
         "quote_name": "US Dollar" if quote == "USD" else quote,
-        "watched": False,
+        **ORDINARY,
         "is_disabled": delisted,
-        "new": False,
         "status": state(symbol),
-        "cancel_only": False,
-        "limit_only": False,
-        "post_only": False,
         "trading_disabled": delisted,
-        "auction_mode": False,
-        "product_type": "SPOT",
         "quote_currency_id": quote,
         "base_currency_id": base,
-        "fcm_trading_session_details": None,
-        "mid_market_price": "",
         "alias": alias,
         "alias_to": alias_to,
         "base_display_symbol": base,
         "quote_display_symbol": "USD" if quote == "USDC" else quote,
-        "view_only": False,
         "price_increment": price.plain(symbol.tick),
         "display_name": name,
-        "product_venue": "CBE",
         "approximate_quote_24h_volume": cash if day is not None else "",
         "high_24h": trimmed(price, day.bar.high) if day is not None else "",
         "low_24h": trimmed(price, day.bar.low) if day is not None else "",
-        "best_bid_price": "",
-        "best_ask_price": "",
     }
 
 
