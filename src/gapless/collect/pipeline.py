@@ -236,7 +236,7 @@ class Pipeline:
         track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._keep(line, track, arrival.rows, in_order=arrival.in_order)
         if line.bars and line.bars.begins is None and "bars" not in self.venue.streams.kinds:
-            line.bars.begin(rows[-1].time // MINUTE, rows[-1].time, within=self.resume_within)
+            line.bars.begin(rows[-1].time // MINUTE + 1, rows[-1].time, within=self.resume_within)
         if arrival.rows:
             self._fast(line.instrument.id, arrival.rows)
 
@@ -357,8 +357,8 @@ class Pipeline:
                 continue
             if "bars" not in self.venue.streams.kinds and not self.degraded:
                 # Minutes are folded from trades; bars are asked for up to the one in which that began.
-                if track.newest is None and track.live is not None and due >= track.live:
-                    track.saw(track.live, track.live * MINUTE)
+                if track.newest is None and track.live is not None and due >= (last := track.live - 1):
+                    track.saw(last, last * MINUTE)
                     self._want(track)
                 continue
             if due >= track.begins and (track.newest is None or due > track.newest):
