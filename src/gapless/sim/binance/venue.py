@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gapless.sim.connection import BACKLOG
-from gapless.sim.errors import SimError, nearest
-
-VENUES = ("binance", "binance-spot")
+from gapless.sim.settings import applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +59,4 @@ SETTINGS = (
 
 def venue_named(name: str, settings: dict[str, Any]) -> Venue:
     """Returns a venue with the `[limits]` of a fault file applied."""
-    if name not in VENUES:
-        raise SimError(f"unknown venue {name!r}{nearest(name, VENUES)}; simulated are {', '.join(VENUES)}")
-    venue = USDM if name == "binance" else SPOT
-    for key, value in settings.items():
-        if key not in SETTINGS:
-            raise SimError(f"unknown limit {key!r} in the fault file; allowed are {', '.join(SETTINGS)}")
-        flag = key in ("one_hour_span", "retry_after")
-        if isinstance(value, bool) != flag or not isinstance(value, int | float) or value < 0:
-            raise SimError(
-                f"limit {key} = {value!r} in the fault file is not {'true or false' if flag else 'a number'}"
-            )
-    return replace(venue, **settings)
+    return applied(USDM if name == "binance" else SPOT, settings, SETTINGS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from gapless.sim.connection import BACKLOG
-from gapless.sim.errors import SimError, nearest
+from gapless.sim.errors import SimError
+from gapless.sim.settings import applied
 
 NEWEST, ADJACENT = "newest", "adjacent"
 CHOICES = {"before": (NEWEST, ADJACENT), "side": ("maker", "taker")}
@@ -52,20 +53,8 @@ def settings_with(standard: Settings, given: Mapping[str, Any]) -> Settings:
     """Returns the settings of a surface with the `[limits]` of a fault file applied."""
     foreign = ADVANCED_ONLY if standard is EXCHANGE else EXCHANGE_ONLY
     allowed = [item.name for item in fields(Settings) if item.name not in foreign]
-    for name, value in given.items():
-        if name not in allowed:
-            raise SimError(
-                f"unknown limit {name!r}{nearest(name, allowed)} in the fault file; allowed are {', '.join(allowed)}"
-            )
-        usual = getattr(standard, name)
-        if isinstance(usual, str | bool):
-            fits = isinstance(value, type(usual))
-            kind = "true or false" if isinstance(usual, bool) else "a text"
-        else:
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-            kind = "a number"
-        if not fits:
-            raise SimError(f"limit {name} = {value!r} in the fault file is not {kind}")
-        if name in CHOICES and value not in CHOICES[name]:
-            raise SimError(f"limit {name} = {value!r} in the fault file; allowed are {', '.join(CHOICES[name])}")
-    return replace(standard, **given)
+    found = applied(standard, given, allowed)
+    for name, choices in CHOICES.items():
+        if (value := getattr(found, name)) not in choices:
+            raise SimError(f"limit {name} = {value!r} in the fault file; allowed are {', '.join(choices)}")
+    return found

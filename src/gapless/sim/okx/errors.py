@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from gapless.sim.requests import JSON, Words
 from gapless.sim.venue import Refusal, Reply
-
-
-def json_reply(body: bytes, status: int = 200) -> Reply:
-    """Wraps a JSON body."""
-    return Reply(status, body, {"Content-Type": "application/json"})
 
 
 def error_reply(code: str, words: str, status: int) -> Reply:
     """Writes an error in the envelope of the API."""
-    return json_reply(msgspec.json.encode({"code": code, "data": [], "msg": words}), status)
+    return Reply(status, msgspec.json.encode({"code": code, "data": [], "msg": words}), dict(JSON))
 
 
 def missing(name: str) -> Refusal:
@@ -35,3 +31,20 @@ def unknown_instrument() -> Refusal:
 def no_before() -> Refusal:
     """Says that pages by time go backwards only."""
     return Refusal(error_reply("50039", "Do not use `before` when requesting by timestamp.", 200))
+
+
+WORDS = Words(
+    missing=Reply(404, b'{"msg":"Not Found","code":"404","data":{}}', dict(JSON)),
+    too_many=Reply(429, b'{"msg":"Too Many Requests","code":"50011"}', dict(JSON)),
+    trouble=(
+        error_reply("50001", "Service temporarily unavailable. Try again later", 503),
+        error_reply("50026", "System error. Try again later", 500),
+        Reply(502, b"<html><head><title>502 Bad Gateway</title></head></html>", {"Content-Type": "text/html"}),
+    ),
+    own={
+        "http_50011": error_reply(
+            "50011", "Rate limit reached. Please refer to API documentation and throttle requests accordingly", 200
+        )
+    },
+    waits=False,
+)

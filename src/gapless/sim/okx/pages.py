@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gapless.sim.bars import interval_next, interval_start
 from gapless.sim.market import Symbol
 from gapless.sim.okx.names import BARS
-from gapless.sim.okx.rest import BY_TIME, Endpoints
 from gapless.sim.pages import ASIDE
 from gapless.sim.venue import Ask, Params
 
+if TYPE_CHECKING:
+    from gapless.sim.okx.rest import Endpoints
+
+BY_TIME = "2"  # how pages of trades are asked for by time
 BARRED = ("candles", "history-candles")
 MINUTE = 60_000
 EMPTY = '{"code":"0","msg":"","data":[]}'

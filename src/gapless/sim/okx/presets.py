@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
+from gapless.sim.faults.presets import CALM, NONE, PERIOD
 from gapless.sim.faults.script import Entry
-
-PERIOD = 20.0
-
-NONE: list[Entry] = []
-
-CALM = [
-    Entry("double", at=10.0, every=60.0, count=20),
-    Entry("disconnect", at=20.0, every=60.0),
-]
 
 STORM = [
     Entry("drop", rate=0.005),

@@ -12,13 +12,15 @@ from gapless.sim.okx import wire
 from gapless.sim.okx.errors import missing, no_before, unknown_instrument, wrong
 from gapless.sim.okx.instruments import TYPES, family_of, instrument_row, kind_of
 from gapless.sim.okx.names import BARS
+from gapless.sim.okx.pages import BY_TIME, History
 from gapless.sim.okx.table import Table
 from gapless.sim.okx.ticker import ticker_row
+from gapless.sim.requests import one
 from gapless.sim.rows import Rows, Series
 from gapless.sim.venue import Ask, Endpoint, Params
 
 PREFIX = "/api/v5"
-BY_ID, BY_TIME = "1", "2"
+BY_ID = "1"
 MOST_BARS = 300
 MOST_LEVELS = 400
 MOST_LEVELS_FULL = 5_000
@@ -46,6 +48,14 @@ class Endpoints:
             "market/books-full": self.books_full,
         }
         self.endpoints = {f"{PREFIX}/{path}": _endpoint(path.partition("/")[2], call) for path, call in calls.items()}
+
+    def find(self, path: str) -> Endpoint | None:
+        """Returns the endpoint of a path."""
+        return self.endpoints.get(path)
+
+    def history(self) -> History:
+        """Tells of pages of history."""
+        return History(self)
 
     def symbol(self, params: Params) -> Symbol:
         """Returns the instrument that a request names."""
@@ -206,7 +216,7 @@ def _endpoint(family: str, call: Callable[[Ask], list[str]]) -> Endpoint:
 
     return Endpoint(
         family,
-        lambda params: 1,
+        one,
         answer,
         data=family not in DATA,
         clock=family in CLOCK,

@@ -10,14 +10,15 @@ from gapless.sim.faults.script import KINDS, OWN_CONNECTION, OWN_REQUESTS
 from gapless.sim.hub import Hub
 from gapless.sim.limits import Windows
 from gapless.sim.market import Market
+from gapless.sim.okx.errors import WORDS
 from gapless.sim.okx.listing import Markets
 from gapless.sim.okx.names import parse_name
 from gapless.sim.okx.numbers import sums
-from gapless.sim.okx.requests import Requests
-from gapless.sim.okx.rest import PREFIX
+from gapless.sim.okx.rest import PREFIX, Endpoints
 from gapless.sim.okx.sockets import PATH, ROUTES, Sockets
 from gapless.sim.okx.sources import source_for
 from gapless.sim.okx.table import Table, table_with
+from gapless.sim.requests import Requests
 from gapless.sim.streams import Source, Stream
 from gapless.sim.venue import SimVenue
 
@@ -57,7 +58,7 @@ def simulated(name: str, settings: dict[str, Any]) -> SimVenue:
     table = table_with(settings)
 
     def rest(hub: Hub, api_key: str) -> Requests:
-        return Requests(hub, table)
+        return Requests(hub, Endpoints(table, hub.market, lambda: hub.now), WORDS)
 
     return SimVenue(
         name,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gapless.sim.connection import BACKLOG
-from gapless.sim.errors import SimError
+from gapless.sim.settings import applied
 
 RATES = {
     "time": (10, 2.0),
@@ -58,9 +58,4 @@ SETTINGS = (
 
 def table_with(settings: dict[str, Any]) -> Table:
     """Returns the table with the `[limits]` of a fault file applied."""
-    for key, value in settings.items():
-        if key not in SETTINGS:
-            raise SimError(f"unknown limit {key!r} in the fault file; allowed are {', '.join(SETTINGS)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise SimError(f"limit {key} = {value!r} in the fault file is not a number")
-    return replace(Table(), **settings)
+    return applied(Table(), settings, SETTINGS)

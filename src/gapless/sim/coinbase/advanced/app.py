@@ -10,9 +10,9 @@ import msgspec
 
 from gapless.sim.coinbase.day import last_execution
 from gapless.sim.coinbase.products import Products
-from gapless.sim.coinbase.requests import one
 from gapless.sim.coinbase.texts import nano_text
 from gapless.sim.market import Market
+from gapless.sim.requests import one
 from gapless.sim.synthetic.hashes import key_of
 from gapless.sim.venue import Ask, Endpoint
 

@@ -14,10 +14,10 @@ from gapless.sim.coinbase.day import Days, last_execution
 from gapless.sim.coinbase.history import History
 from gapless.sim.coinbase.pages import broken_off, known_rows, newest
 from gapless.sim.coinbase.products import Products, alias_of
-from gapless.sim.coinbase.requests import JSON, one
 from gapless.sim.coinbase.takers import best_of
 from gapless.sim.coinbase.texts import nano_text, trimmed
 from gapless.sim.market import Depth, Level, Market, Symbol
+from gapless.sim.requests import JSON, one
 from gapless.sim.venue import Ask, Endpoint, Params, Refusal, Reply
 
 PREFIX = "/api/v3/brokerage"

@@ -12,10 +12,10 @@ from gapless.sim.coinbase.advanced.streams import BATCH_MS, AdvancedStreams
 from gapless.sim.coinbase.bucket import Bucket
 from gapless.sim.coinbase.faults import COMMON
 from gapless.sim.coinbase.markets import CoinbaseMarkets
-from gapless.sim.coinbase.requests import JSON, Requests, Words
 from gapless.sim.coinbase.settings import ADVANCED, settings_with
 from gapless.sim.coinbase.texts import micros
 from gapless.sim.hub import Hub
+from gapless.sim.requests import JSON, Requests, Words
 from gapless.sim.venue import Reply, SimVenue
 
 TOO_MANY = {"errors": [{"id": "rate_limit_exceeded", "message": "Too many requests"}]}

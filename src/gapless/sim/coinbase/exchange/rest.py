@@ -13,11 +13,11 @@ from gapless.sim.coinbase.exchange import wire
 from gapless.sim.coinbase.history import History
 from gapless.sim.coinbase.pages import known_rows, newest
 from gapless.sim.coinbase.products import Products
-from gapless.sim.coinbase.requests import JSON, one
 from gapless.sim.coinbase.settings import ADJACENT
 from gapless.sim.coinbase.takers import best_of
 from gapless.sim.coinbase.texts import MICROS, exact, micro_text, micros, padded, read_time, trimmed
 from gapless.sim.market import Depth, Level, Market, Symbol
+from gapless.sim.requests import JSON, one
 from gapless.sim.venue import Ask, Endpoint, Params, Refusal, Reply
 
 PAGE = 1000  # trades

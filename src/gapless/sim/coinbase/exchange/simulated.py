@@ -10,10 +10,10 @@ from gapless.sim.coinbase.exchange.sockets import ExchangeSockets
 from gapless.sim.coinbase.exchange.streams import ExchangeStreams
 from gapless.sim.coinbase.faults import COMMON
 from gapless.sim.coinbase.markets import CoinbaseMarkets
-from gapless.sim.coinbase.requests import Requests, Words
 from gapless.sim.coinbase.settings import EXCHANGE, settings_with
 from gapless.sim.coinbase.texts import micros
 from gapless.sim.hub import Hub
+from gapless.sim.requests import Requests, Words
 from gapless.sim.venue import Reply, SimVenue
 
 HTML = {"Content-Type": "text/html"}

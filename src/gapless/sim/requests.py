@@ -1,17 +1,16 @@
-"""The REST side of either surface as a whole: what is refused and how, replies, headers."""
+"""The REST side of a venue that bans nobody, as a whole: what is refused and how, replies, headers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol
 
-from gapless.sim.coinbase.history import History
 from gapless.sim.faults.script import Entry
 from gapless.sim.hub import Hub
 from gapless.sim.limits import Verdict
-from gapless.sim.pages import Spoiler
+from gapless.sim.pages import History, Spoiler
 from gapless.sim.venue import Ask, Endpoint, Params, Reply
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -36,16 +35,21 @@ class Endpoints(Protocol):
 
 @dataclass(slots=True)
 class Words:
-    """What a surface says when it refuses: a path that does not exist, too many requests, trouble of its own."""
+    """What a venue says when it refuses: a path that does not exist, too many requests, trouble of its own in turn.
+
+    `own` are its answers to faults that others do not have. `waits` tells that a refusal says for how long.
+    """
 
     missing: Reply
     too_many: Reply
     trouble: Sequence[Reply]
+    own: Mapping[str, Reply] = field(default_factory=dict)
+    waits: bool = True
 
 
 @dataclass(slots=True)
 class Requests:
-    """Answers REST requests of one surface; `announced` tells further headers."""
+    """Answers REST requests; `announced` tells further headers."""
 
     hub: Hub
     endpoints: Endpoints
@@ -67,7 +71,7 @@ class Requests:
         return _copied(self.words.missing)
 
     def headers(self, who: str, arrived: float) -> dict[str, str]:
-        """Returns the date in the venue's own clock, and what the surface adds."""
+        """Returns the date in the venue's own clock, and what the venue adds."""
         date = {"Date": formatdate(self.hub.now / 1000, usegmt=True)}
         return date if self.announced is None else {**date, **self.announced(who, arrived)}
 
@@ -77,12 +81,12 @@ class Requests:
 
     def refused(self, who: str, verdict: Verdict, entry: Entry | None, arrived: float) -> Reply | None:
         """Answers what the limiter refuses or a fault strikes; None: the request goes on."""
-        kind = entry.kind if entry is not None else None
-        if verdict == "429" or kind == "http_429":
+        kind = entry.kind if entry is not None else ""
+        if verdict == "429" or kind == "http_429" or kind in self.words.own:
             if entry is not None:
                 self.hub.limiter.totals.refused += 1
-            reply = _copied(self.words.too_many)
-            if entry is not None and entry.retry_after is not None:
+            reply = _copied(self.words.own.get(kind, self.words.too_many))
+            if self.words.waits and entry is not None and entry.retry_after is not None:
                 reply.headers["Retry-After"] = str(max(int(entry.retry_after + 0.999), 1))
             return reply
         if kind == "http_5xx":
