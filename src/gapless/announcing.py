@@ -14,7 +14,7 @@ from gapless.hub.events import Connected, Disconnected, MarketData, Message, Tro
 from gapless.hub.hub import RAW, Hub
 from gapless.hub.shapes import number, of_ticker, of_top, of_trade, ticker_update, volume_alert
 from gapless.hub.waiting import Waiting
-from gapless.model import MS, Instrument, Timeframe, Trade, parse_timeframe
+from gapless.model import MS, Instrument, Ticker, Timeframe, Trade, parse_timeframe
 from gapless.query.feed import gap_row
 from gapless.query.present import candle_row, signal_row
 from gapless.venues.spec import Stream
@@ -30,6 +30,9 @@ _TROUBLES = (
 )  # fmt: skip
 _WHY = ("error", "reason", "why", "stream", "frame")  # where an event of the log says what went wrong
 _ARRIVED = "arrived:"  # with an id: batches of its trades
+_DEPTHS = frozenset({"depth", _MARKET, "depth" + RAW, _MARKET + RAW})
+_TRADES = frozenset({"trade", _MARKET})
+_NEWEST = frozenset({"ticker_update", "ticker", "ticker" + RAW}) | _DEPTHS
 _FAST = 1_000  # batches of trades that wait for one client of the stream
 
 
@@ -41,7 +44,7 @@ class Announcer:
         self._hub = hub
         self._wanted: frozenset[str] = frozenset()
         self._frames: dict[Timeframe, str] = {}
-        self._trades = self._raw_trades = self._fast = False
+        self._trades = self._raw_trades = self._fast = self._depths = False
         self._fresh: dict[str, set[int]] = {}
         self._last: dict[str, float] = {}
         hub.changed = self.listen
@@ -51,11 +54,13 @@ class Announcer:
         self._wanted = wanted = self._hub.wanted
         bars = [name for name in wanted if name.partition(":")[0] == "candle"]
         self._frames = {parse_timeframe(name.partition(":")[2] or "1m"): name for name in bars}
-        self._trades = not wanted.isdisjoint(("trade", _MARKET, "depth"))
-        self._raw_trades = not wanted.isdisjoint(("trade" + RAW, _MARKET + RAW))
+        self._depths = not wanted.isdisjoint(_DEPTHS)
+        self._trades = self._depths or not wanted.isdisjoint(_TRADES)
+        self._raw_trades = not wanted.isdisjoint({name + RAW for name in _TRADES})
         self._fast = any(name.startswith(_ARRIVED) for name in wanted)
-        newest = {"ticker_update", "ticker", "depth", _MARKET}
-        hears = self._raw_trades or not wanted.isdisjoint(newest | {name + RAW for name in newest})
+        if not self._trades:
+            self._last.clear()  # nobody keeps them true
+        hears = self._raw_trades or not wanted.isdisjoint(_NEWEST)
         for collector in self._engine.collectors:
             collector.pipeline.heard = partial(self._heard, collector) if hears else None
 
@@ -94,41 +99,54 @@ class Announcer:
             self._fresh[name] = {row.seq for row in rows}
         price_unit, size_unit = 10**tape.price_digits, 10**tape.size_digits
         self._last[name] = rows[-1].price / price_unit
-        if "trade" in self._wanted or _MARKET in self._wanted:
+        if not self._wanted.isdisjoint(_TRADES):
             for row in rows:
                 self._market("trade", of_trade(line.instrument, row, price_unit, size_unit))
 
     def _heard(self, collector: "Collector", stream: Stream, run: list[Any], values: list[Any]) -> None:
         """Take the newest values of a batch, and trades with what the venue sent."""
-        line = collector.pipeline.lines[stream.instrument]
-        instrument, kind, value = line.instrument, stream.kind, values[-1]
+        line, kind = collector.pipeline.lines[stream.instrument], stream.kind
         if kind == "ticker":
-            quote = collector.pipeline.quotes.get(instrument.id)
-            if "ticker_update" in self._wanted and (update := ticker_update(instrument, value, quote)):
-                self._hub.publish("ticker_update", update)
-            if event := of_ticker(instrument, value, quote):
-                self._market("ticker", event, run[-1])
-        elif kind == "quote":
-            self._depth(collector, instrument, value.time, value.bid, value.ask, run[-1])
-        elif kind == "depth":
-            if instrument.id not in collector.pipeline.quotes and (top := collector.books.top(instrument.id, 1)):
-                for bid, ask in zip(top["bids"], top["asks"], strict=False):
-                    self._depth(collector, instrument, value.time, bid[0], ask[0], run[-1])
-        elif self._raw_trades and line.trades and (fresh := self._fresh.pop(instrument.id, None)):
+            self._ticker(collector, line.instrument, values[-1], run[-1])
+        elif kind in ("quote", "depth"):
+            if self._depths:
+                self._depth(collector, line.instrument, kind, values[-1], run[-1])
+        elif self._raw_trades and line.trades and (fresh := self._fresh.pop(line.instrument.id, None)):
             units = 10**line.trades.tape.price_digits, 10**line.trades.tape.size_digits
             for row, sent in zip(values, run, strict=False) if len(values) == len(run) else ():
                 if row.seq in fresh:
-                    self._raw("trade", of_trade(instrument, row, *units), sent)
+                    self._raw("trade", of_trade(line.instrument, row, *units), sent)
 
-    def _depth(
-        self, collector: "Collector", instrument: Instrument, time: int, bid: str, ask: str, sent: Any
-    ) -> None:  # fmt: skip
-        """Tell the best bid and ask, once the price of a trade is known that stands beside them."""
+    def _ticker(self, collector: "Collector", instrument: Instrument, ticker: Ticker, sent: Any) -> None:
+        quote = collector.pipeline.quotes.get(instrument.id)
+        if "ticker_update" in self._wanted and (update := ticker_update(instrument, ticker, quote)):
+            self._hub.publish("ticker_update", update)
+        if event := of_ticker(instrument, ticker, quote):
+            self._market("ticker", event, sent)
+        if self._depths and "quote" not in collector.pipeline.venue.streams.kinds:
+            self._depth(collector, instrument, "ticker", ticker, sent)
+
+    def _depth(self, collector: "Collector", instrument: Instrument, kind: str, value: Any, sent: Any) -> None:
+        """Tell the best bid and ask, once the price of a trade is known that stands beside them.
+
+        They are those of the venue's stream of quotes, else of the book that is kept, else of the tickers.
+        """
+        pipeline, top = collector.pipeline, None
+        if kind != "quote":
+            top = collector.books.top(instrument.id, 1)
+            if instrument.id in pipeline.quotes or (kind == "depth") != bool(top):
+                return
+        if kind == "depth" and top:
+            if not (top["bids"] and top["asks"]):
+                return
+            bid, ask = top["bids"][0][0], top["asks"][0][0]
+        else:
+            bid, ask = value.bid, value.ask
         price = self._last.get(instrument.id)
-        if price is None and (ticker := collector.pipeline.tickers.get(instrument.id)):
+        if price is None and (ticker := pipeline.tickers.get(instrument.id)):
             price = number(ticker.last)
-        if price is not None:
-            at = time or collector.pipeline.clock.now(self._engine.clock.monotonic())
+        if price is not None and bid and ask:
+            at = value.time or pipeline.clock.now(self._engine.clock.monotonic())
             self._market("depth", of_top(instrument, at, price, bid, ask), sent)
 
     def _market(self, name: str, event: MarketData, sent: Any = None) -> None:

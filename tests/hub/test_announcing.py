@@ -6,15 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 from desk import Desk
 from manual import EPOCH
-from tiny_market import ID, START_MS, TinyMarket
+from tiny_market import BTC, ID, START_MS, TinyMarket
 
 from gapless.announcing import Announcer
 from gapless.derive.settle import Settled, settle
 from gapless.hub import EVENTS, Hub
 from gapless.hub.waiting import Waiting
-from gapless.model import MINUTE, MS, Proof
+from gapless.model import MINUTE, MS, Proof, Ticker
 from gapless.model.signal import Judged, Signal
 
 QUOTE = {
@@ -40,8 +41,9 @@ class Told:
     def __init__(self, *names: str) -> None:
         self.desk = Desk()
         self.hub = Hub(lambda *args, **fields: None)
-        collector = SimpleNamespace(pipeline=self.desk.pipeline, books=SimpleNamespace(top=lambda name, depth: None))
-        engine: Any = SimpleNamespace(collectors=[collector], reader=self.desk.store, clock=None)
+        books = SimpleNamespace(top=lambda name, depth: None)
+        self.collector: Any = SimpleNamespace(pipeline=self.desk.pipeline, books=books)
+        engine: Any = SimpleNamespace(collectors=[self.collector], reader=self.desk.store, clock=None)
         self.announcer = Announcer(engine, self.hub)
         self.desk.pipeline._fast = self.announcer.arrived
         self.waiting = Waiting(lambda: None)
@@ -83,6 +85,30 @@ def test_market_data_comes_once_as_itself_and_once_as_market_data() -> None:
     ticker |= {"bid": 49999.9, "ask": 50000.1}
     expected = [("trade", first), ("trade", second), ("depth", depth), ("ticker", ticker)]
     assert told.heard() == [pair for name, event in expected for pair in ((name, event), ("marketData", event))]
+
+
+def test_where_no_quotes_are_pushed_depth_is_of_the_book_that_is_kept_else_of_the_tickers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Told("depth")
+    monkeypatch.setattr(type(told.desk.pipeline.venue.streams), "kinds", frozenset({"agg", "ticker", "depth"}))
+    ticker = Ticker(
+        instrument=ID, time=EPOCH, last="50000.0", open="", high="", low="", volume="", quote_volume="",
+        change_percent="", trades=-1, first_id=-1, last_id=-1, bid="49990.0", ask="49991.0",
+    )  # fmt: skip
+    told.desk.pipeline.tickers[ID] = ticker
+    tickers, changes = (told.desk.pipeline.venue.streams.stream(BTC, kind) for kind in ("ticker", "depth"))
+
+    def bids() -> list[float]:
+        told.announcer._heard(told.collector, tickers, [None], [ticker])
+        told.announcer._heard(told.collector, changes, [None], [SimpleNamespace(time=EPOCH)])
+        return [event["bid"] for _, event in told.heard()]
+
+    assert bids() == [49990.0]
+    told.collector.books.top = lambda name, depth: {"bids": [["49980.0", "1"]], "asks": [["49981.0", "1"]]}
+    assert bids() == [49980.0]
+    told.collector.books.top = lambda name, depth: {"bids": [], "asks": []}
+    assert bids() == []
 
 
 def test_raw_is_what_the_venue_sent_of_each_trade_and_only_for_who_asked() -> None:

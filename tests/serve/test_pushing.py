@@ -25,7 +25,7 @@ ALERT = VolumeAlert(
     crypto="BTCUSDT", exchange="binance", price=50000.5, volume=31.5, baseline=10.0, ratio=3.15, threshold=1.5,
     window_minutes=5, z=None, trades=70, timestamp=9,
 )  # fmt: skip
-SWITCH = SourceSwitch(since="binance", to="okx", reason="stale for 3.0 s", timestamp=10)
+SWITCH = SourceSwitch(since="binance", to="okx", reason="stale for 3.0 s", timestamp=10, instrument="BTC/USDT")
 
 
 @pytest.fixture
@@ -88,7 +88,9 @@ def test_every_event_comes_with_exactly_the_keys_of_the_seeds(world: World, tran
             "crypto", "exchange", "price", "volume", "baseline", "ratio", "threshold", "window_minutes", "z", "trades",
             "timestamp",
         }  # fmt: skip
-        assert found["sourceSwitch"] == {"from": "binance", "to": "okx", "reason": "stale for 3.0 s", "timestamp": 10}
+        assert found["sourceSwitch"] == {
+            "from": "binance", "to": "okx", "reason": "stale for 3.0 s", "timestamp": 10, "instrument": "BTC/USDT",
+        }  # fmt: skip
 
     play(world, part)
 
