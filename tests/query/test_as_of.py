@@ -66,9 +66,9 @@ def answers(market: Market) -> dict[str, Any]:
     found = market.trades(instrument)
     told["trades"] = listing(found, trade_rows(found, received=True), epoch=None)
     told["newest trades"] = pages.trades(
-        market, ID, start=None, end=None, first=None, limit=3, received=True, epoch=None
+        market, instrument.id, start=None, end=None, first=None, limit=3, received=True, epoch=None
     )  # fmt: skip
-    told["gaps"] = pages.gaps(market, ID, pages.STATES)
+    told["gaps"] = pages.gaps(market, instrument.id, pages.STATES)
     told["signals"] = market.reader.signals(0, T0 + DAY, number=2**62, limit=1_000)
     return _timeless(told)
 

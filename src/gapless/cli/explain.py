@@ -49,7 +49,7 @@ def sentences(told: dict[str, Any]) -> list[str]:
         lines.append(f"  {bar['state']}, {bar['proof']}, revision {bar['revision']}, served from {bar['origin']}")
         lines.append(
             f"  open {bar['open']}  high {bar['high']}  low {bar['low']}  close {bar['close']}  volume {bar['volume']}"
-            f"  trades {bar['trades']}"
+            f"  trades {'unknown' if bar['trades'] is None else bar['trades']}"
         )
     if told["tape"] is None:
         lines.append("No trades are collected of it: the venue's bars stand alone.")
@@ -141,7 +141,8 @@ def _compared(minute: dict[str, Any]) -> str:
     if minute["verdict"] == "border":
         return f"venue minus tape: {shown} (an aggregate crosses the border)"
     if minute["verdict"] == "equal":
-        return f"venue minus tape: {shown} (ids that were burned)"
+        why = "its venue rounds" if minute["venue"]["trades"] is None else "ids that were burned"
+        return f"venue minus tape: {shown} ({why})"
     gone = "our trades have expired" if minute["expired"] else "our trades are not whole"
     why = "disputed" if minute["verdict"] else gone
     return f"venue minus tape: {shown} ({why})"

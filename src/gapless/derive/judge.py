@@ -94,14 +94,7 @@ def judge(
     elif tape is None or not trades.whole:
         proof = Proof.OFFICIAL
     else:
-        aggregated = tape.kind == "agg"
-        verdict = compare(
-            bar,
-            fold.bar if fold else None,
-            before=trades.before if aggregated else None,
-            last=trades.last if aggregated else None,
-            coarse=10 ** max(tape.size_digits - _TOLD, 0) if tape.inverse else None,
-        )
+        verdict = verdict_of(bar, fold, tape, trades)
         border = verdict is Verdict.BORDER
         proof = Proof.DISPUTED if verdict is Verdict.DIFFERENT else _whole(trades)
         lender = fold.bar if fold and verdict is not Verdict.DIFFERENT else None
@@ -117,6 +110,18 @@ def judge(
         start=start, open=flat, high=flat, low=flat, close=flat, volume=0, quote_volume=0, trades=0,
         taker_buy_volume=0, taker_buy_quote_volume=0, state=State.EMPTY, origin=Origin.TAPE, proof=proof,
     )  # fmt: skip
+
+
+def verdict_of(bar: Bar, fold: MinuteFold | None, tape: Tape, trades: Held) -> Verdict:
+    """Compare the venue's bar of a minute with our fold of its trades, which are whole."""
+    aggregated = tape.kind == "agg"
+    return compare(
+        bar,
+        fold.bar if fold else None,
+        before=trades.before if aggregated else None,
+        last=trades.last if aggregated else None,
+        coarse=10 ** max(tape.size_digits - _TOLD, 0) if tape.inverse else None,
+    )
 
 
 def _unbarred(fold: MinuteFold | None, trades: Held) -> Proof:

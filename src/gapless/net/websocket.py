@@ -125,10 +125,10 @@ class PicowsSockets:
                 max_frame_size=_LARGEST,
                 auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
             )
-            # It may have been closed again by now.
-            raw = transport.underlying_transport.get_extra_info("socket")
-            if raw is not None:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         except (WSError, OSError, TimeoutError) as error:
             raise Unavailable(f"{url} does not take a connection: {error or type(error).__name__}") from error
+        raw = transport.underlying_transport.get_extra_info("socket")
+        if raw is not None:
+            with suppress(OSError, ValueError):  # it may have been closed again by now, and tell that next
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         return PicowsSocket(transport)

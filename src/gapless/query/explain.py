@@ -4,10 +4,10 @@ import time
 from typing import Any
 
 from gapless.derive.aged import aged
-from gapless.derive.border import compare
 from gapless.derive.candles import bar_of_minutes, with_missing
-from gapless.derive.judge import Held, bar_of, held
+from gapless.derive.judge import Held, bar_of, held, verdict_of
 from gapless.model import MINUTE, VALUES, Bar, Candle, Gap, Instrument, MinuteFold, Proof, Tape, Timeframe
+from gapless.model.candle import UNTOLD
 from gapless.model.number import plain
 from gapless.model.signal import Judged
 from gapless.model.times import in_epoch
@@ -163,29 +163,27 @@ class _Part:
         if bar is None:
             return None
         return {
-            **{name: self._text(name, getattr(bar, name)) for name in VALUES},
+            **{name: self._text(name, None if (value := getattr(bar, name)) == UNTOLD else value) for name in VALUES},
             "first_id": bar.first_id if bar.first_id >= 0 else None,
             "last_id": bar.last_id if bar.last_id >= 0 else None,
         }
 
     def _difference(self) -> dict[str, Any] | None:
-        """Give venue minus tape for each value that differs; None where there are not both."""
+        """Give venue minus tape for each value that is told and differs; None where there are not both."""
         if self.bar is None or self.fold is None:
             return None
         ours = self.fold.bar
         return {
             name: self._text(name, getattr(self.bar, name) - getattr(ours, name))
             for name in VALUES
-            if getattr(self.bar, name) != getattr(ours, name)
+            if getattr(self.bar, name) not in (UNTOLD, getattr(ours, name))
         }
 
     def _verdict(self) -> str | None:
         """Compare as the proof does; None where the trades are not whole, so that a difference means nothing."""
         if self.bar is None or self.tape is None or not self.held.whole:
             return None
-        aggregated = self.tape.kind == "agg"
-        before, last = (self.held.before, self.held.last) if aggregated else (None, None)
-        return compare(self.bar, self.fold.bar if self.fold else None, before=before, last=last).value
+        return verdict_of(self.bar, self.fold, self.tape, self.held).value
 
     def _revisions(self, epoch: str | None) -> list[dict[str, Any]]:
         """List the former rows, each with what replaced it: when, why, and the values that changed then."""

@@ -1,0 +1,55 @@
+"""A tape of takers' rows, from frames and pages to every proof: audit, explain, replay, and as it was known before."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from swaps import SWAP, T0, Swap, by_minute, candle, market
+from test_as_of import answers
+
+from gapless.collect.replay import Replay
+from gapless.derive.signals.settings import SignalSettings
+from gapless.model import DAY, MS, Proof
+from gapless.query.audit import audit_tape
+from gapless.query.market import Market
+from gapless.store.sqlite import SqliteStore
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.data())
+def test_whatever_comes_live_and_by_history_each_execution_is_held_once_and_proves_its_minute(data):
+    takers = market(data.draw(st.integers(18, 22)))
+    executions = [one for fills in takers for one in fills]
+    swap, kept = Swap("span"), []
+    heard = [data.draw(st.integers(0, 9)) > 1 for _ in takers]
+    heard[0] = heard[-1] = True
+    live = [fills for fills, came in zip(takers, heard, strict=True) if came]
+    for at in range(0, len(live), 5):
+        some = live[at : at + 5]
+        swap.takers(data.draw(st.permutations([*some, some[0]])) if at else some)
+        if data.draw(st.booleans()):
+            low = data.draw(st.integers(0, len(executions) - 1))
+            swap.page(executions[low : low + data.draw(st.integers(1, 9))])  # a page that breaks off inside a taker
+        swap.commit()
+        kept.append((swap.known_at, answers(Market(swap.store))))
+    swap.takers(takers)  # all of it once more: what is held in part is left out
+    whole = range(1, max(by_minute(executions)))
+    for minute in whole:
+        swap.hear("candle1m", [candle(executions, minute)])
+    swap.commit()
+    swap.page(executions)
+    swap.commit()
+    swap.close_due()
+    told = audit_tape(swap.store, swap.tape)
+    assert (told.held, told.rows, told.voids, told.holes) == (len(executions), len(executions), 0, [])
+    rows = swap.store.trades(swap.tape.id, 0, 2**62)
+    assert [seq for row in rows for seq in range(row.first_fill, row.seq + 1)] == [one.id for one in executions]
+    assert sum(row.size for row in rows) == sum(int(one.size * 10**4) for one in executions)
+    for minute in whole:
+        told = swap.store.candle(SWAP.id, (T0 + minute * 60_000) * MS)
+        assert told.proof in (Proof.PROVEN, Proof.REPAIRED)
+        assert told.trades == len(by_minute(executions)[minute])
+    target = SqliteStore(":memory:", environment="live")
+    replay = Replay(swap.store, target, SWAP, T0 * MS, T0 * MS + DAY, SignalSettings())
+    list(replay.run())
+    assert replay.differences == []
+    for moment, told in kept[1:]:
+        assert answers(Market(swap.store).as_of(moment)) == told
