@@ -48,10 +48,12 @@ format: install
 bench: install
 	$(BIN)/python -m bench $(ARGS)
 
-# Everything that a venue, a network, a disk or a user does: make attack ATTACK=short, make attack ARGS="--only storm"
+# Everything that a venue, a network, a disk or a user does: make attack ATTACK=short, make attack ARGS="--only storm",
+# make attack VENUE=okx, make attack ATTACK=short VENUE=all
 ATTACK ?= long
+VENUE ?= binance
 attack: install
-	$(BIN)/python -m attack $(ATTACK) $(ARGS)
+	$(BIN)/python -m attack $(ATTACK) --venue $(VENUE) $(ARGS)
 
 # The same attack on other collectors, in an environment of their own; cryptofeed needs Python 3.13:
 # make peers PEERS_PYTHON=python3.13, make peers ARGS="--only storm --client ccxt"

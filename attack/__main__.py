@@ -1,4 +1,4 @@
-"""Plays the attack: `make attack`, `make attack ATTACK=short`, `python -m attack short --only storm --seed 7`."""
+"""Plays the attack: `make attack`, `make attack ATTACK=short VENUE=okx`, `python -m attack --only storm --seed 7`."""
 
 import argparse
 import shutil
@@ -12,21 +12,25 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 
+from attack.markets import MARKETS, USUAL
 from attack.measure import measure
 from attack.row import Figures, Row
-from attack.rows import ROWS, named
+from attack.rows import every, lacking, rows
 from attack.show import Progress, markdown, table
 from attack.stage import SETTLES_WITHIN, Stage, Stopped
 
 SHORT_JOBS = 3
+ALL = "all"
 
 
 def options(words: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="attack", description=__doc__)
     parser.add_argument("form", nargs="?", default="long", help="long or short")
+    parser.add_argument("--venue", default=USUAL, help=f"{', '.join(MARKETS)} or {ALL} ({USUAL})")
     parser.add_argument("--only", action="append", metavar="ROW", help="play only this row; may be repeated")
     parser.add_argument("--seed", action="append", type=int, metavar="N", help="play with this seed; may be repeated")
     parser.add_argument("--jobs", type=int, metavar="N", help="rows played at a time (long 1, short 3)")
@@ -40,25 +44,46 @@ def options(words: list[str]) -> argparse.Namespace:
         parser.error(f"there is no form {chosen.form!r}; allowed are long, short")
     if chosen.jobs is not None and not 1 <= chosen.jobs <= 8:
         parser.error(f"--jobs {chosen.jobs} is not allowed; give 1 to 8")
-    names = [row.name for row in ROWS]
+    if chosen.venue not in (*MARKETS, ALL):
+        near = get_close_matches(chosen.venue, (*MARKETS, ALL), 1)
+        parser.error(
+            f"there is no venue {chosen.venue!r}; allowed are {', '.join(MARKETS)} and {ALL}"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+        )
+    names = {row.name for venue in venues(chosen) for row in rows(venue)}
     for name in chosen.only or ():
         if name not in names:
+            why = next((why for venue in venues(chosen) for other, why in left_out(venue) if other == name), "")
             near = get_close_matches(name, names, 1)
-            parser.error(
-                f"there is no row {name!r}" + (f"; did you mean {near[0]!r}?" if near else "") + " (--list names them)"
-            )
+            hint = f"; {why}" if why else f"; did you mean {near[0]!r}?" if near else ""
+            parser.error(f"there is no row {name!r}{hint} (--list names them)")
     return chosen
+
+
+def venues(chosen: argparse.Namespace) -> list[str]:
+    """Give the venues that are attacked."""
+    return list(MARKETS) if chosen.venue == ALL else [chosen.venue]
+
+
+def left_out(venue: str) -> list[tuple[str, str]]:
+    """List the rows that a venue does not have, each with the reason."""
+    market = MARKETS[venue]
+    return [(row.name, why) for part in every(market) for row in part if (why := lacking(row, market))]
 
 
 def chosen_rows(chosen: argparse.Namespace) -> list[tuple[Row, int]]:
     """Give every row to play with its seed; one that was named is played whichever form it belongs to."""
     short = chosen.form == "short"
-    if chosen.only:
-        rows = [row for name in chosen.only for row in named(name)]
-    else:
-        rows = [row for row in ROWS if (row.short if short else row.long)]
+    found: list[Row] = []
+    for venue in venues(chosen):
+        own = [row for row in rows(venue) if chosen.venue != ALL or row.venue == venue]
+        if chosen.only:
+            some = [row for name in chosen.only for row in own if row.name == name]
+        else:
+            some = [row for row in own if (row.short if short else row.long)]
+        found += [replace(row, name=f"{venue} {row.name}") for row in some] if chosen.venue == ALL else some
     return [
-        (row, seed) for row in rows for seed in chosen.seed or range(1, 2 if short or chosen.only else 1 + row.seeds)
+        (row, seed) for row in found for seed in chosen.seed or range(1, 2 if short or chosen.only else 1 + row.seeds)
     ]
 
 
@@ -107,7 +132,7 @@ def attack(chosen: argparse.Namespace) -> tuple[list[Figures], bool]:
             raise Stopped
         label = f"{row.name} (seed {seed})"
         progress.begin(label)
-        folder = root / f"{place:03}-{row.name}-{seed}"
+        folder = root / f"{place:03}-{row.name.replace(' ', '-')}-{seed}"
         figures = play(row, seed, folder.resolve(), halt, short=short, settle_s=chosen.settle)
         if not chosen.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -135,13 +160,22 @@ def _terminated(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _list(chosen: argparse.Namespace) -> None:
+    """Say which rows there are, and which there are not."""
+    for venue in venues(chosen):
+        print(*([f"{venue}:"] if chosen.venue == ALL else []), sep="")
+        for row in rows(venue):
+            forms = ", ".join(name for name, part in (("short", row.short), ("long", row.long)) if part)
+            print(f"{row.name:32} {forms:12} {row.about}")
+        for name, why in left_out(venue):
+            print(f"{name:32} {'-':12} left out: {why}")
+
+
 def main(words: list[str]) -> int:
     """Play and report; 0 only when no row falls short."""
     chosen = options(words)
     if chosen.list:
-        for row in ROWS:
-            forms = ", ".join(name for name, part in (("short", row.short), ("long", row.long)) if part)
-            print(f"{row.name:32} {forms:12} {row.about}")
+        _list(chosen)
         return 0
     signal.signal(signal.SIGTERM, _terminated)
     found, whole = attack(chosen)

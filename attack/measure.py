@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from attack.markets import MARKETS
 from attack.row import Figures
 from attack.stage import Stage
 
-_NAMES = {"bars": "kline_1m"}
+TOO_MANY = 429
 Ranges = dict[str, set[int]]
 
 
@@ -23,13 +24,13 @@ def measure(stage: Stage) -> Figures:
     figures = Figures(
         row=stage.row.name, seed=stage.seed, sent=sum(tally["sent"].values()), held=sum(tally["held"].values()),
         missing=tally["missing"], doubled=tally["duplicated"], altered=tally["altered"],
-        settled_s=stage.settled_s, while_banned=stage.while_banned,
+        settled_s=stage.settled_s, while_banned=stage.while_banned, hung_up=stage.hung_up,
         rss_mb=round(stage.rss_mb, 1), faults=stage.faults, notes=stage.notes,
     )  # fmt: skip
     _journal(stage.sim.journal, figures)
     _gaps(stage.store, figures)
     missing = {name: _ids(ranges) for name, ranges in tally["missing_ids"].items()}
-    permanent, figures.gaps_open = _holes(audit)
+    permanent, figures.gaps_open = _holes(audit, MARKETS[stage.row.venue].bars)
     figures.permanent = sum(len(ids) for ids in permanent.values())
     figures.shortfalls = [*stage.shortfalls, *_short(stage, figures, missing, permanent)]
     if figures.shortfalls:
@@ -54,6 +55,8 @@ def _short(stage: Stage, figures: Figures, missing: Ranges, permanent: Ranges) -
     for name, count in (
         ("doubled", figures.doubled), ("altered", figures.altered), ("open holes", figures.gaps_open),
         ("bans caused", figures.bans_caused), ("requests while banned", figures.while_banned),
+        ("connections refused as too many, or hung up on for too many messages", figures.hung_up),
+        ("requests refused as too many", 0 if "limit_change" in row.kinds else figures.throttled),
     ):  # fmt: skip
         if count:
             found.append(f"{count} {name}")
@@ -87,12 +90,12 @@ def _sizes(ranges: Ranges) -> str:
     return ", ".join(f"{name} {len(ids)}" for name, ids in ranges.items())
 
 
-def _holes(audit: dict[str, Any]) -> tuple[Ranges, int]:
-    """Give the ids of the permanent holes by tape, and count the other holes."""
+def _holes(audit: dict[str, Any], bars: str) -> tuple[Ranges, int]:
+    """Give the ids of the permanent holes by tape, named as in the journal, and count the other holes."""
     permanent: Ranges = {}
     others = 0
     for tape in audit["tapes"]:
-        name = f"{tape['instrument'].partition(':')[2]} {_NAMES.get(tape['kind'], tape['kind'])}"
+        name = f"{tape['instrument'].partition(':')[2]} {bars if tape['kind'] == 'bars' else tape['kind']}"
         for hole in tape["holes"]:
             if hole["state"] == "permanent":
                 permanent.setdefault(name, set()).update(range(hole["first"], hole["last"] + 1))
@@ -102,10 +105,13 @@ def _holes(audit: dict[str, Any]) -> tuple[Ranges, int]:
 
 
 def _journal(journal: Path, figures: Figures) -> None:
-    """Count requests and bans over all lives of the simulator."""
+    """Count requests, those refused as too many that no fault has struck, and bans, over all lives of the simulator."""
     for line in journal.read_bytes().splitlines():
         if b'"t":"request"' in line:
             figures.requests += 1
+            figures.throttled += json.loads(line)["status"] == TOO_MANY
+        elif b'"t":"fault"' in line:
+            figures.throttled -= json.loads(line)["kind"] == "http_429"
         elif b'"t":"ban"' in line:
             figures.bans += 1
             figures.bans_caused += json.loads(line)["caused"]

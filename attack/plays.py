@@ -255,8 +255,7 @@ def listed_and_delisted(stage: Stage) -> None:
     before = set(stage.sim.symbols)
     stage.sim.fault("listing")
     stage.struck("listing")
-    told = _symbols(stage)
-    (new,) = told.keys() - before
+    (new,) = stage.sim.listed() - before
     added = stage.command("/api/v1/collect", {"add": [f"{stage.sim.venue}:{new}"], "remove": []})
     stage.require(added["added"] == [f"{stage.sim.venue}:{new}"], f"the listed symbol was not added: {added}")
     stage.play(2, 10)
@@ -268,18 +267,11 @@ def listed_and_delisted(stage: Stage) -> None:
     stage.require(f'"offered","symbol":"{new}"' in journal, f"{new} was never subscribed")
 
 
-def _symbols(stage: Stage) -> dict[str, str]:
-    from attack.processes import ask
-
-    path = "/fapi/v1" if stage.sim.venue == "binance" else "/api/v3"
-    return {row["symbol"]: row["status"] for row in ask(f"{stage.sim.url}{path}/exchangeInfo")["symbols"]}
-
-
-def limited(stage: Stage, *, down_market_s: float, announced: bool = False) -> None:
-    """A repair of more pages than the limit of a minute allows; one that is not announced must be felt."""
+def limited(stage: Stage, *, down_market_s: float, announced: bool = False, by_minute: bool = True) -> None:
+    """A repair of more pages than the limit allows; one that is not announced must be felt."""
     stage.collect()
-    # Weight is counted by the minute: spread over two of them the limit might not be felt.
-    stage.until(lambda: time.time() % 60 < 35, "a minute with time left", within=30)
+    if by_minute:  # spread over two minutes it might not be felt
+        stage.until(lambda: time.time() % 60 < 35, "a minute with time left", within=30)
     stage.kill()
     _, last = _newest(stage.store)
     stage.until(lambda: stage.venue_state()["market_ms"] >= last + 1_000 * down_market_s, "the market to go on")
@@ -302,7 +294,7 @@ def unfillable(stage: Stage) -> None:
     first = last[0] + 20
     stage.sim.fault("forget", symbol=symbol, first=first, last=first + 99)
     stage.struck("forget")
-    stage.lost[f"{symbol} agg"] = [(first, first + 99)]
+    stage.lost[f"{symbol} {_kind(stage.store)}"] = [(first, first + 99)]
     stage.collect()
     stage.play(3, 15)
     stage.end()
@@ -320,11 +312,17 @@ def forgotten(stage: Stage) -> None:
     stage.end()
 
 
+def _kind(store: Path) -> str:
+    """Give the kind of the tapes of trades."""
+    with closing(sqlite3.connect(store)) as connection:
+        return str(connection.execute("SELECT kind FROM tape WHERE kind <> 'bars'").fetchone()[0])
+
+
 def _newest(store: Path) -> tuple[int, int]:
     """Give the newest id of the first tape of trades, and its time in ms."""
     with closing(sqlite3.connect(store)) as connection:
         seq, at = connection.execute(
-            "SELECT seq, time FROM trade WHERE tape = (SELECT min(id) FROM tape WHERE kind = 'agg') "
+            "SELECT seq, time FROM trade WHERE tape = (SELECT min(id) FROM tape WHERE kind <> 'bars') "
             "ORDER BY seq DESC LIMIT 1"
         ).fetchone()
     return int(seq), int(at) // 1_000_000

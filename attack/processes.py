@@ -133,6 +133,11 @@ class Sim(Process):
             raise RuntimeError("the simulator does not answer")
         return dict(found)
 
+    def listed(self) -> set[str]:
+        """The symbols that trade, those too that were listed since it started."""
+        lines = [json.loads(line) for line in self.journal.read_bytes().splitlines() if b'"change"' in line]
+        return {*self.symbols, *(line["symbol"] for line in lines if line.get("change") == "listing")}
+
     def fault(self, kind: str, **entry: Any) -> None:
         """Make a fault due now."""
         told = ask(self.url + "/sim/fault", {"kind": kind, **entry})

@@ -57,6 +57,8 @@ class Figures(Struct, kw_only=True):
     bans: int = 0
     bans_caused: int = 0
     while_banned: int = 0
+    throttled: int = 0  # requests refused as too many that no fault has struck
+    hung_up: int = 0  # connections refused as too many, or ended because of too many messages
     rss_mb: float = 0.0
     faults: dict[str, int] = field(default_factory=dict)
     took_s: float = 0.0

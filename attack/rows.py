@@ -1,9 +1,13 @@
-"""The rows of the attack, in the order in which they are played."""
+"""The rows of the attack on a venue, in the order in which they are played."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from attack import plays
+from attack.markets import ADVANCED, EXCHANGE, LIMITED, MARKETS, OKX, SPOT, USUAL, Market
 from attack.row import Fault, Row
 
 DROPS: Fault = {"kind": "drop", "rate": 0.01}  # gives the repair something to do
@@ -16,6 +20,8 @@ CONNECTION: tuple[Fault, ...] = (
     {"kind": "silent", "at": 1.0, "every": 8.0, "lasts": 0.5},
     {"kind": "mute", "at": 1.0, "every": 8.0},
     {"kind": "server_shutdown", "every": 4.0, "seconds": 1.5},
+    {"kind": "notice", "every": 4.0, "seconds": 1.5},
+    {"kind": "heartbeats_lost", "at": 1.0, "every": 15.0, "lasts": 8.0},
     {"kind": "close_24h", "every": 5.0},
 )
 FRAMES: tuple[Fault, ...] = (
@@ -31,6 +37,7 @@ REQUESTS: tuple[Fault, ...] = (
     {"kind": "http_429", "at": 1.0, "every": 5.0, "retry_after": 1.0},
     {"kind": "http_418", "at": 2.0, "every": 12.0, "ban_seconds": 3.0},
     {"kind": "http_5xx", "every": 2.0},
+    {"kind": "http_50011", "at": 2.0, "every": 6.0},
     {"kind": "slow_rest", "every": 3.0, "seconds": 1.5},
     {"kind": "page_split", "every": 2.0},
     {"kind": "rest_lag", "at": 1.0, "every": 8.0, "lasts": 4.0, "seconds": 1.0},
@@ -62,25 +69,7 @@ def _together(name: str, about: str, *faults: Fault, **more: Any) -> Row:
     return Row(name=name, about=about, play=plays.watched, faults=faults, **more)
 
 
-CHANGED_LIMIT: dict[str, Any] = {"instruments": 1, "speed": 400.0}
-
-ROWS: tuple[Row, ...] = (
-    # the longest of the short form first, so that the others are played beside it
-    Row(
-        name="limit_far_below", about="the venue enforces an eighth of the limit that it announces",
-        faults=({"kind": "limit_change", "at": 0.0, "factor": 0.125, "lasts": 0},), kinds=("limit_change",),
-        play=partial(plays.limited, down_market_s=2_400.0), short=True, **CHANGED_LIMIT,
-    ),
-    Row(
-        name="limit_halved", about="half the announced limit holds, without notice",
-        faults=({"kind": "limit_change", "at": 1.0, "lasts": 0},), kinds=("limit_change",),
-        play=partial(plays.limited, down_market_s=7_500.0), **CHANGED_LIMIT,
-    ),
-    Row(
-        name="limit_300", about="the venue announces and enforces 300, our table says 2,400",
-        limits={"weight_limit": 300}, play=partial(plays.limited, down_market_s=2_400.0, announced=True),
-        **CHANGED_LIMIT,
-    ),
+MINUTES = (
     *(_alone(fault) for fault in CONNECTION),
     _alone(*REFUSED),
     *(_alone(fault) for fault in FRAMES),
@@ -102,10 +91,21 @@ ROWS: tuple[Row, ...] = (
     _together("pages", "wrong pages of all kinds", *PAGES, DROPS, FRAMES[-1], kinds=("wrong_page",), short=True),
     Row(name="calm", about="the preset", play=plays.watched, faults="calm"),
     Row(name="storm", about="the preset", play=plays.watched, faults="storm", short=True),
+)  # fmt: skip
+"""A minute or so of the market each, under some script."""
+
+ELSEWHERE = tuple(
     Row(
-        name="storm_on_spot", about="the preset, on spot", play=plays.watched, faults="storm", venue="binance-spot",
-        short=True,
-    ),
+        name=f"storm_on_{name}", about=f"the preset, on {venue}", play=plays.watched, faults="storm", venue=venue,
+        short=True, long=venue == SPOT,
+    )
+    for name, venue in (
+        ("spot", SPOT), ("okx", OKX), ("coinbase", EXCHANGE), ("coinbase_advanced", ADVANCED),
+    )
+)  # fmt: skip
+"""Beside the rows of the usual venue, one of each other, which have attacks of their own."""
+
+LIVES = (
     _together("everything", "all kinds of faults at once", *ALL, *REFUSED),
     Row(name="killed", about="SIGKILL, again and again, in a storm", play=plays.killed, faults="storm", short=True),
     Row(
@@ -120,44 +120,102 @@ ROWS: tuple[Row, ...] = (
         name="stalled_disk", about="no commit for 60 s (short: 8 s) at 5,000 messages/s", play=plays.stalled,
         instruments=4, speed=330.0, short=True, seeds=1,
     ),
-    Row(
+)  # fmt: skip
+"""What befalls the process and its disk."""
+
+
+def _limits(market: Market) -> Iterator[Row]:
+    """Limits that are other ones than are announced or known, felt by a repair of many pages."""
+    for name, about, short, faults, limits in (
+        (
+            "limit_far_below", "the venue enforces an eighth of its limit, without notice", True,
+            ({"kind": "limit_change", "at": 0.0, "factor": 0.125, "lasts": 0},), {},
+        ),
+        (
+            "limit_halved", "half the limit holds, without notice", False,
+            ({"kind": "limit_change", "at": 1.0, "lasts": 0},), {},
+        ),
+        (
+            "limit_300", "the venue announces and enforces 300, our table says 2,400", False, (),
+            {"weight_limit": 300},
+        ),
+    ):  # fmt: skip
+        speed, down = market.limited.get(name, LIMITED[name])
+        play = partial(plays.limited, down_market_s=down, announced=not faults, by_minute=market.by_minute)
+        yield Row(
+            name=name, about=about, play=play, instruments=1, speed=speed, faults=faults, limits=limits,
+            kinds=_kinds(*faults), short=short,
+        )  # fmt: skip
+
+
+def _changes(market: Market) -> Iterator[Row]:
+    """What is changed of a running collector, and what the venue changes."""
+    unpaced = (market.setting("streams_per_connection=1"), market.setting("connects_per_5m=100000"))
+    no_files = (market.setting("archive=false"),)
+    yield Row(
         name="rotations", about="10,000 forced rotations over at least 100 connections",
-        play=plays.rotated, instruments=50, speed=20.0, limits={"attempts": 1_000_000}, seeds=1,
-        sets=("venues.binance.streams_per_connection=1", "venues.binance.connects_per_5m=100000"),
-    ),
-    Row(
+        play=plays.rotated, instruments=50, speed=20.0, limits=dict(market.free), seeds=1, sets=unpaced,
+    )  # fmt: skip
+    yield Row(
         name="rotations_short", about="100 forced rotations over at least 6 connections",
-        play=plays.rotated, instruments=3, limits={"attempts": 1_000_000},
-        sets=("venues.binance.streams_per_connection=1", "venues.binance.connects_per_5m=100000"),
-        short=True, long=False,
-    ),
-    Row(
+        play=plays.rotated, instruments=3, limits=dict(market.free), sets=unpaced, short=True, long=False,
+    )  # fmt: skip
+    yield Row(
         name="banned_in_repair", about="a 418 in the middle of a repair of many pages", play=plays.banned_in_repair,
         speed=60.0, kinds=("http_418",), short=True,
-    ),
-    Row(
+    )  # fmt: skip
+    yield Row(
         name="restarted_while_banned", about="the collector starts again and again while it is banned",
         play=plays.restarted_while_banned, kinds=("http_418",), short=True,
-    ),
-    Row(
+    )  # fmt: skip
+    yield Row(
         name="listed_and_delisted", about="a symbol is listed and collected, another is delisted",
         play=plays.listed_and_delisted, kinds=("listing", "delisting"), short=True,
-    ),
-    Row(
+    )  # fmt: skip
+    yield Row(
         name="unfillable", about="100 ids that no source has any more", play=plays.unfillable, instruments=2,
-        sets=("venues.binance.archive=false",), kinds=("forget",), permanent=True, short=True,
-    ),
-    Row(
+        sets=no_files, kinds=("forget",), permanent=True, short=True,
+    )  # fmt: skip
+    yield Row(
         name="forgotten", about="a hole that is older than what the venue answers for", play=plays.forgotten,
-        instruments=1, speed=60.0, sets=("venues.binance.archive=false",), kinds=("forget",), permanent=True,
-    ),
-    Row(
+        instruments=1, speed=60.0, sets=no_files, kinds=("forget",), permanent=True,
+    )  # fmt: skip
+    yield Row(
         name="network_down", about="the venue hangs for 10 s (short: 4 s), dies and comes back in the same world",
         play=plays.network_down, short=True,
-    ),
-)  # fmt: skip
+    )  # fmt: skip
 
 
-def named(name: str) -> list[Row]:
+def rows(venue: str) -> tuple[Row, ...]:
+    """Give the rows of a venue, the longest of the short form first, so that the others are played beside it."""
+    market = MARKETS[venue]
+    first, then = every(market)
+    return (*_fitting(first, market), *(ELSEWHERE if venue == USUAL else ()), *_fitting(then, market))
+
+
+def every(market: Market) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Give all rows that there are, also those that a market lacks, in two parts."""
+    return (*_limits(market), *MINUTES), (*LIVES, *_changes(market))
+
+
+def lacking(row: Row, market: Market) -> str:
+    """Say why a row is none of a market: it is about what that does not have; "" where it is one."""
+    if row.name in market.lacks or not row.kinds:
+        return market.lacks.get(row.name, "")
+    return "" if any(kind in market.kinds for kind in row.kinds) else market.lacks[row.kinds[0]]
+
+
+def _fitting(some: tuple[Row, ...], market: Market) -> Iterator[Row]:
+    """Put rows on a market: those that are its own, without the faults that its protocol does not have."""
+    for row in some:
+        if lacking(row, market):
+            continue
+        faults, kinds = row.faults, tuple(kind for kind in row.kinds if kind in market.kinds)
+        if not isinstance(faults, str):
+            faults = tuple(fault for fault in faults if fault["kind"] in market.kinds)
+        yield replace(row, venue=market.name, faults=faults, kinds=kinds)
+
+
+def named(name: str, venue: str = USUAL) -> list[Row]:
     """Give the rows of a name."""
-    return [row for row in ROWS if row.name == name]
+    return [row for row in rows(venue) if row.name == name]

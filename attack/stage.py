@@ -35,6 +35,7 @@ class Stage:
         self.settle_s = settle_s
         self.rng = random.Random(seed)
         self.while_banned = 0
+        self.hung_up = 0
         self.rss_mb = 0.0
         self.settled_s = 0.0
         self.cut = 0  # connections that the simulator ended because the collector did not read
@@ -168,6 +169,7 @@ class Stage:
         """Keep what the simulator counted, before it is killed."""
         state = self.venue_state()
         self.while_banned += state["rest"]["while_banned"]
+        self.hung_up += state["too_many"]
         self.cut += state["slow_consumers"]
         for kind, count in state["faults"].items():
             self.faults[kind] = self.faults.get(kind, 0) + count

@@ -13,15 +13,16 @@ from typing import Any
 
 import pytest
 from attack.__main__ import chosen_rows, main, options, play
+from attack.markets import MARKETS, USUAL
 from attack.measure import measure
 from attack.plays import watched
 from attack.row import Figures, Row
-from attack.rows import ROWS, named
+from attack.rows import every, lacking, named, rows
 from attack.show import COLUMNS, cells, markdown
 from attack.stage import Stage, script_text
 
-from gapless.sim.binance.presets import PRESETS
-from gapless.sim.faults.script import KINDS, load_script
+from gapless.sim.options import SimOptions
+from gapless.sim.registry import venue_of
 
 ROOT = Path(__file__).parents[2]
 CORE = ("connections", "disk_full", "rotations_short", "listed_and_delisted", "network_down")
@@ -68,7 +69,7 @@ class Tampered:
         self.store = folder / "held.db"
         self.stage: Any = SimpleNamespace(
             folder=folder, store=self.store, sim=SimpleNamespace(journal=self.journal), row=stage.row, seed=1,
-            settled_s=0.0, while_banned=0, rss_mb=stage.rss_mb, faults={}, notes=[], shortfalls=[], lost={},
+            settled_s=0.0, while_banned=0, hung_up=0, rss_mb=stage.rss_mb, faults={}, notes=[], shortfalls=[], lost={},
         )  # fmt: skip
 
     def sql(self, *statements: str) -> None:
@@ -169,27 +170,44 @@ def test_a_row_that_could_not_be_played_is_a_failure(tmp_path: Path) -> None:
     assert not found.whole
 
 
-def test_no_kind_of_fault_is_left_out_of_the_long_form() -> None:
-    assert set(KINDS) - {kind for row in ROWS if row.long for kind in row.kinds} == set()
-    assert len({row.name for row in ROWS}) == len(ROWS)
+@pytest.mark.parametrize("venue", MARKETS)
+def test_no_kind_of_fault_is_left_out_of_the_long_form(venue: str) -> None:
+    mine = rows(venue)
+    struck = {kind for row in mine if row.long for kind in row.kinds}
+    assert struck == set(MARKETS[venue].kinds) == set(venue_of(SimOptions(venue=venue))[0].faults)
+    assert len({row.name for row in mine}) == len(mine)
 
 
-def test_every_script_is_one_that_the_simulator_reads(tmp_path: Path) -> None:
-    for row in ROWS:
-        if isinstance(row.faults, str):
-            assert row.faults in PRESETS
-            continue
-        path = tmp_path / "script.toml"
-        path.write_text(script_text(row))
-        script = load_script(str(path), {})
-        assert len(script.entries) == len(row.faults)
-        assert script.limits == row.limits
+def test_what_a_venue_lacks_is_left_out_with_its_reason() -> None:
+    for market in MARKETS.values():
+        some = {row.name for part in every(market) for row in part}
+        gone = {row.name: lacking(row, market) for part in every(market) for row in part if lacking(row, market)}
+        assert some - gone.keys() == {row.name for row in rows(market.name) if row.venue == market.name}
+        assert all(len(why) > 10 for why in gone.values())
+    assert "banned_in_repair" in {row.name for row in rows(USUAL)}
+    assert not {"banned_in_repair", "http_418", "limit_300"} & {row.name for row in rows("okx")}
+
+
+@pytest.mark.parametrize("venue", MARKETS)
+def test_every_script_is_one_that_the_simulator_reads(venue: str, tmp_path: Path) -> None:
+    for row in rows(venue):
+        name = row.faults
+        if not isinstance(name, str) or row.limits:
+            path = tmp_path / "script.toml"
+            path.write_text(script_text(row))
+            name = str(path)
+        simulated, entries = venue_of(SimOptions(venue=row.venue, faults=name))
+        assert {entry.kind for entry in entries} <= set(simulated.faults)
+        if not isinstance(row.faults, str):
+            assert len(entries) == len(row.faults)
 
 
 def test_a_mistake_is_a_sentence_that_names_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
     for words, said in (
         (["medium"], "there is no form 'medium'; allowed are long, short"),
         (["--only", "strom"], "there is no row 'strom'; did you mean 'storm'?"),
+        (["--venue", "okex"], "there is no venue 'okex'; allowed are binance, binance-spot, okx"),
+        (["--venue", "okx", "--only", "http_418"], "there is no row 'http_418'; nobody is ever banned"),
         (["--jobs", "0"], "--jobs 0 is not allowed; give 1 to 8"),
     ):
         with pytest.raises(SystemExit) as left:
@@ -200,12 +218,14 @@ def test_a_mistake_is_a_sentence_that_names_what_is_allowed(capsys: pytest.Captu
 
 def test_the_forms_play_what_belongs_to_them() -> None:
     short = chosen_rows(options(["short"]))
-    assert [row.name for row, _ in short] == [row.name for row in ROWS if row.short]
+    assert [row.name for row, _ in short] == [row.name for row in rows(USUAL) if row.short]
     assert all(seed == 1 for _, seed in short)
     long = chosen_rows(options([]))
     assert ("storm", 3) in {(row.name, seed) for row, seed in long}
     assert all(row.long for row, _ in long)
     assert chosen_rows(options(["--only", "storm", "--seed", "7"])) == [(named("storm")[0], 7)]
+    everywhere = [row.name for row, _ in chosen_rows(options(["--only", "storm", "--venue", "all"]))]
+    assert everywhere == [f"{venue} storm" for venue in MARKETS]
 
 
 def test_the_table_has_a_cell_for_every_column() -> None:

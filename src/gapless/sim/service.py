@@ -32,6 +32,7 @@ class Service:
         self.hub = hub
         self.rest = hub.venue.rest(hub, api_key)
         self.slow_consumers = 0
+        self.too_many = 0  # handshakes refused, and connections ended, because there were too many attempts or messages
         self._warming: asyncio.Task[None] | None = None
         hub.on_cold = self.warm
         self._attempts: dict[str, deque[float]] = {}
@@ -75,6 +76,7 @@ class Service:
             "connections": len(hub.connections),
             "max_weight_minute": totals.max_weight_minute,
             "slow_consumers": self.slow_consumers,
+            "too_many": self.too_many,
         }
         return web.Response(body=msgspec.json.encode(body), headers=JSON)
 
@@ -182,6 +184,7 @@ class Service:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         hub = self.hub
         if not self._may_connect(request.remote or ""):
+            self.too_many += 1
             return web.Response(status=429, text="Too many connection attempts")
         opening = hub.venue.sockets.opened(request.path, request.query)
         if isinstance(opening, Reply):
@@ -226,6 +229,7 @@ class Service:
             if connection.dead:
                 continue
             if not sockets.allowed(connection, time.monotonic()):
+                self.too_many += 1
                 return
             if message.type == WSMsgType.TEXT:
                 sockets.received(self.hub, connection, message.data)
