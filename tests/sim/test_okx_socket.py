@@ -215,6 +215,22 @@ def test_to_leave_a_book_and_join_it_again_begins_it_anew(desk):
     assert [m["action"] for m in line.told() if "action" in m][:2] == ["snapshot", "update"]
 
 
+def test_a_maintenance_reset_lowers_the_numbers_and_breaks_no_chain(desk):
+    at = desk(venue="okx", instruments=2)
+    line = at.connect("public")
+    line.say(subscription("trades", "books", "bbo-tbt"))
+    at.play(until=START_MS + 2_000, step=100)
+    at.hub.changes._renumber([SWAP], at.market_ms + 1)
+    at.play(until=START_MS + 4_000, step=100)
+    told = line.told()
+    changes = rows(told, "books")
+    assert [row["prevSeqId"] for row in changes] == [-1, *(row["seqId"] for row in changes[:-1])]
+    assert [row["seqId"] < row["prevSeqId"] for row in changes].count(True) == 1
+    seqs = {channel: [row["seqId"] for row in rows(told, channel)] for channel in ("books", "bbo-tbt", "trades")}
+    assert all(sum(b < a for a, b in itertools.pairwise(numbers)) == 1 for numbers in seqs.values())
+    assert max(numbers[-1] for numbers in seqs.values()) < 64 * 21
+
+
 class Still:
     """A book in which nothing happens but at one instant."""
 

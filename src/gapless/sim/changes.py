@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapless.sim.bars import MINUTE
 from gapless.sim.errors import SimError, nearest
-from gapless.sim.faults.script import WORLD, Entry
+from gapless.sim.faults.script import LASTING, Entry
 from gapless.sim.market import Market, Symbol
 from gapless.sim.rows import EndedSeries, Series
 
@@ -32,7 +32,7 @@ def check_possible(entry: Entry, venue: SimVenue, market: Market, listed: set[st
             raise SimError(f"fault listing: {entry.symbol} is listed already; name another, or none")
         if (wrong := venue.markets.listable(entry.symbol)) is not None:
             raise SimError(f"fault listing: {wrong}")
-    elif entry.kind in WORLD and not known and entry.symbol not in listed:
+    elif entry.kind in LASTING and not known and entry.symbol not in listed:
         raise SimError(f"fault {entry.kind}: there is no symbol {entry.symbol!r}")
     if entry.kind == "forget" and entry.first is not None and entry.symbol is None:
         raise SimError("fault forget: ids are of one symbol; give `symbol` too")
@@ -43,7 +43,7 @@ def not_done_yet(entries: list[Entry], changes: list[dict[str, Any]]) -> list[En
     done = Counter(change["change"] for change in changes)
     left = []
     for entry in entries:
-        if entry.kind in WORLD and entry.every is None and done[entry.kind]:
+        if entry.kind in LASTING and entry.every is None and done[entry.kind]:
             done[entry.kind] -= 1
         else:
             left.append(entry)
@@ -83,7 +83,7 @@ class Changes:
     def due(self, now: int) -> None:
         """Carries out the changes that are due."""
         faults = self._hub.faults
-        for kind in WORLD:
+        for kind in LASTING:
             while faults.waiting(kind) and (entry := faults.take(kind)) is not None:
                 self._note(entry, self._change(entry, now), now)
         self.limits()
@@ -106,6 +106,8 @@ class Changes:
             gone = now + int(entry.seconds * 1000 * self._hub.clock.speed) if entry.late else None
             return self._delist(name, now, gone)
         names = [entry.symbol] if entry.symbol is not None else list(self._hub.market.symbols)
+        if entry.kind == "sequence_reset":
+            return self._renumber(names, now)
         if entry.first is not None and entry.last is not None:
             single = entry.stream == "trade" or not self._hub.venue.agg_ids
             return self._forget(names, entry.first, entry.last, single)
@@ -116,6 +118,8 @@ class Changes:
             self._list(change["symbol"], change["at"])
         elif change["change"] == "delisting":
             self._delist(change["symbol"], change["at"], change["gone"])
+        elif change["change"] == "sequence_reset":
+            self._renumber(change["symbols"], change["at"])
         elif "first" in change:
             self._forget(change["symbols"], change["first"], change["last"], change["single"])
         else:
@@ -141,6 +145,11 @@ class Changes:
             symbol.gone_ms = gone
             self._hub.attach(name)
         return {"symbol": name, "at": at, "gone": gone}
+
+    def _renumber(self, names: list[str], at: int) -> dict[str, Any]:
+        for name in names:
+            self._hub.market.symbols[name].renumbered_ms.append(at)
+        return {"symbols": names, "at": at}
 
     def _forget(self, names: list[str], first: int, last: int, single: bool) -> dict[str, Any]:
         for name in names:

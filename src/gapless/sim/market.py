@@ -94,6 +94,7 @@ class Symbol:
     gone_ms: int | None = None  # when the venue ceases to know it
     forgotten_aggs: list[tuple[int, int]] = field(default_factory=list)  # ids that no source has any more
     forgotten_fills: list[tuple[int, int]] = field(default_factory=list)
+    renumbered_ms: list[int] = field(default_factory=list)  # when the numbers of its book began anew
     remembered_ms: int | None = None  # how far back trades are known, where it is less than by the venue's rule
 
     def known(self, ms: int) -> bool:

@@ -20,8 +20,10 @@ KINDS = (*CONNECTION, *FRAMES, *REQUESTS, *PAGES, *PERIODS, *WORLD)
 OWN_CONNECTION = ("notice",)  # of some venues only
 OWN_REQUESTS = ("http_50011",)
 OWN_PERIODS = ("heartbeats_lost",)
+OWN_WORLD = ("sequence_reset",)
 STANDING = (*PERIODS, *OWN_PERIODS)
-KNOWN = (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS, *OWN_PERIODS)
+LASTING = (*WORLD, *OWN_WORLD)
+KNOWN = (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS, *OWN_PERIODS, *OWN_WORLD)
 MODES = ("outside", "repeat", "other", "bars")
 FAMILIES = (
     "aggTrades", "trades", "historicalTrades", "klines", "archive",

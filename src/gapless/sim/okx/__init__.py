@@ -9,7 +9,8 @@ Where the venue's own words are missing or contradict each other, this is what i
 - Anything that is sent, a pong included, keeps a connection from its end after 30 s (4004).
 - A handshake beyond three a second is refused with 429.
 - To subscribe once more is acknowledged; `books` then begins anew with a snapshot.
-- `seqId` of trades and of books come from one row of numbers, the same on every connection; it grows with time.
+- `seqId` of trades and of books come from one row of numbers, the same on every connection; it grows with time. The
+  fault `sequence_reset` is the maintenance after which that row begins anew.
 - A forming bar is pushed once a second when it changed; a closed one 300 ms after its end, flat ones too.
 - `volCcy` of an inverse contract is what its trades came to, each at its own price, with 8 decimals (of tickers: at the
   day's average price); what else is derived from contracts is exact.

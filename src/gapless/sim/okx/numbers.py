@@ -17,9 +17,17 @@ def text(value: int, digits: int) -> str:
     return f"{whole}.{part:0{digits}d}".rstrip("0") if part else str(whole)
 
 
-def sequence(ms: int) -> int:
+def numbered(symbol: Symbol, number: int, ms: int) -> int:
+    """Returns the sequence number of an update of the book at a market instant: maintenance lets them begin anew."""
+    if not symbol.renumbered_ms:
+        return number
+    begun = max((at for at in symbol.renumbered_ms if at <= ms), default=None)
+    return number if begun is None else number - number_at(begun) + 1
+
+
+def sequence(symbol: Symbol, ms: int) -> int:
     """Returns the sequence number of a trade at a market instant, of the row that the book counts in."""
-    return number_at(ms) + ms % STEP_MS * IDS_A_STEP // STEP_MS
+    return numbered(symbol, number_at(ms) + ms % STEP_MS * IDS_A_STEP // STEP_MS, ms)
 
 
 def amounts(symbol: Symbol, bar: Bar, base: str | None = None) -> tuple[str, str, str]:

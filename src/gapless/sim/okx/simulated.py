@@ -6,7 +6,7 @@ from typing import Any
 
 from gapless.sim.connection import Connection
 from gapless.sim.events import Event, frame
-from gapless.sim.faults.script import KINDS, OWN_CONNECTION, OWN_REQUESTS
+from gapless.sim.faults.script import KINDS, OWN_CONNECTION, OWN_REQUESTS, OWN_WORLD
 from gapless.sim.hub import Hub
 from gapless.sim.limits import Windows
 from gapless.sim.market import Market
@@ -67,7 +67,7 @@ def simulated(name: str, settings: dict[str, Any]) -> SimVenue:
         Sockets(table),
         rest,
         Windows(table.rates),
-        faults=tuple(kind for kind in (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS) if kind not in FOREIGN),
+        faults=tuple(kind for kind in (*KINDS, *OWN_CONNECTION, *OWN_REQUESTS, *OWN_WORLD) if kind not in FOREIGN),
         rest_path=PREFIX,
         socket_paths=tuple(PATH + route for route in ROUTES[:2]),
         agg_ids=False,

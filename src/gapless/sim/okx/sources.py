@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gapless.sim.bars import Bar
 from gapless.sim.day import day_bar
@@ -11,6 +12,7 @@ from gapless.sim.market import Book, Depth, Market, Symbol
 from gapless.sim.okx import wire
 from gapless.sim.okx.instruments import changed_rows
 from gapless.sim.okx.names import BARS
+from gapless.sim.okx.numbers import numbered
 from gapless.sim.okx.table import Table
 from gapless.sim.okx.ticker import ticker_row
 from gapless.sim.streams import MADE, KlineSource, PeriodicSource, RowsSource, Source, Stream
@@ -35,20 +37,20 @@ class BookSource:
 
     def snapshot(self, now: int) -> str:
         """Returns the push that begins a subscription."""
-        self._told = self._told or self._book.at(now, 1)
+        self._told = self._told or self._as_numbered(self._book.at(now, 1))
         whole = self._book.at(self._told.time, DEPTH)
         row = wire.book_row(self._symbol, whole.asks, whole.bids, self._told.time, self._told.number, -1)
         return wire.pushed("books", self._symbol.name, row, "snapshot")
 
     def due(self, after: int, upto: int) -> list[Event]:
         """Returns at most one change; when nothing changed for a minute, an empty one."""
-        told = self._told = self._told or self._book.at(after, 1)
+        told = self._told = self._told or self._as_numbered(self._book.at(after, 1))
         self._pushed = self._pushed or after
         at = upto // STEP_MS * STEP_MS
         diff = self._book.diff(told.time, at) if at > told.time else None
         if diff is not None and (diff.asks or diff.bids):
-            self._told = Depth(diff.last, diff.time, [], [])
-            row = wire.book_row(self._symbol, diff.asks, diff.bids[::-1], diff.time, diff.last, told.number)
+            self._told = changed = self._as_numbered(Depth(diff.last, diff.time, [], []))
+            row = wire.book_row(self._symbol, diff.asks, diff.bids[::-1], diff.time, changed.number, told.number)
         elif at - self._pushed >= IDLE_MS:
             row = wire.book_row(self._symbol, [], [], at, told.number, told.number)
         else:
@@ -56,6 +58,9 @@ class BookSource:
         self._pushed = at
         payload = wire.pushed("books", self._symbol.name, row, "update").encode()
         return [Event(at, MADE, self._stream, payload)]
+
+    def _as_numbered(self, depth: Depth) -> Depth:
+        return replace(depth, number=numbered(self._symbol, depth.number, depth.time))
 
 
 class TopSource:
@@ -81,7 +86,8 @@ class TopSource:
             return []
         self._shown = depth = shown if same and shown is not None else depth
         self._pushed = at
-        row = wire.top_row(self._symbol, depth, depth.number, named=self._stream.kind == "books5")
+        seq = numbered(self._symbol, depth.number, depth.time)
+        row = wire.top_row(self._symbol, depth, seq, named=self._stream.kind == "books5")
         payload = wire.pushed(self._stream.kind, self._symbol.name, row).encode()
         return [Event(max(at, after + 1), MADE, self._stream.text, payload)]
 

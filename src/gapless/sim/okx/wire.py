@@ -34,7 +34,7 @@ def agg_frames(symbol: Symbol, rows: Rows) -> Iterator[tuple[int, int, str]]:
         row = (
             f'{{"instId":"{name}","tradeId":"{number}","px":"{text(price, p)}","sz":"{text(qty, s)}",'
             f'"side":"{side_of(maker)}","ts":"{time}","count":"{number - first + 1}","source":"0",'
-            f'"seqId":{sequence(time)}}}'
+            f'"seqId":{sequence(symbol, time)}}}'
         )
         yield push, first, pushed("trades", name, row)
 
