@@ -52,6 +52,20 @@ def test_a_tape_that_falls_behind_is_stale_though_tickers_go_on() -> None:
     assert health.look(replace(UP, last=late, behind=behind), late).cause == "stale"
 
 
+def test_trades_that_stop_are_noticed_though_quotes_go_on_unless_nothing_was_due() -> None:
+    health = Health(Limits(), 0)
+    for now in range(0, 10 * SECOND, 100 * MS):
+        health.look(replace(UP, last=now or 1, traded=now or 1), now)
+    traded = 9_900 * MS
+    for now in range(10 * SECOND, traded + 3 * SECOND, 100 * MS):
+        assert health.look(replace(UP, last=now, traded=traded), now).healthy
+    late = traded + 3_100 * MS
+    agreed = health.look(replace(UP, last=late, traded=traded, agreed=late - SECOND), late)
+    assert agreed.healthy  # a ticker named no newer trade
+    verdict = health.look(replace(UP, last=late, traded=traded), late)
+    assert (verdict.cause, verdict.since) == ("stale", traded)
+
+
 def test_a_break_is_noticed_even_where_it_healed_between_two_looks() -> None:
     health = Health(Limits(), 0)
     last = lively(health, until=5 * SECOND)

@@ -17,7 +17,8 @@ from gapless.ports import Clock, Transaction
 from gapless.protocol.session import TRADES
 
 _TICK = SECOND // 20
-_LOOK = SECOND // 4  # how often everything is looked at; what a connection tells, at the next tick
+_LOOK = SECOND // 10  # how often everything is looked at; what a connection tells, at the next tick
+_MANY = 100  # instruments beyond which that is as much less often as there are more
 _ERRORS = ("disconnected", "connect_failed", "malformed", "rejected")
 
 
@@ -98,7 +99,7 @@ class Consolidation:
             self._remember(turn)
         while True:
             now = self._clock.monotonic()
-            if self._woken or now - looked >= _LOOK:
+            if self._woken or now - looked >= _LOOK * max(len(self.markets) / _MANY, 1):
                 self._woken, looked = False, now
                 await self._record(self.look(now))
             await self._clock.sleep(_TICK)
@@ -187,6 +188,8 @@ class Consolidation:
             errors=sum(one.errors for one in told),
             latency=max((one for one in latencies if one is not None), default=None),
             last=pipeline.spoke.get(source, 0),
+            traded=pipeline.flowed(source),
+            agreed=pipeline.agreed(source),
             behind=pipeline.told(source),
             ended=line is None or line.ended,
         )

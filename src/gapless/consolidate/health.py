@@ -28,9 +28,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What is known of a source at one moment.
 
     `breaks` and `errors` are counted since the start, `broke_at` is when the newest break was; `latency` is the newest
-    round trip of a heartbeat, ns; `last` is when the newest event of the instrument was received, 0 before any was;
-    `behind` since when others have named a trade that has not come, else 0; `ended` says that the venue does not trade
-    it now.
+    round trip of a heartbeat, ns; `last` is when the newest event of the instrument was received, `traded` its newest
+    trade and `agreed` when others last named no trade that has not come, each 0 before any was; `behind` since when
+    they have named one, else 0; `ended` says that the venue does not trade it now.
     """
 
     connected: bool
@@ -39,6 +39,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     errors: int = 0
     latency: int | None = None
     last: int = 0
+    traded: int = 0
+    agreed: int = 0
     behind: int = 0
     ended: bool = False
 
@@ -59,14 +61,14 @@ class Verdict(Struct, frozen=True):
 class Health:
     """Judges one source of one instrument whenever it is shown the facts.
 
-    Silence counts from `stale_after` on, and only once it is unusual: seven mean intervals of what came before, up to
-    a minute, so that a quiet market is no outage.
+    Silence, of everything or of trades alone, counts from `stale_after` on, and only once it is unusual: seven mean
+    intervals of what came before, up to a minute, so that a quiet market is no outage.
     """
 
     def __init__(self, limits: Limits, began: int) -> None:
         self.verdict = Verdict("disconnected", "it has not connected yet", began)
         self._limits = limits
-        self._rate = Rate()
+        self._rate, self._trades = Rate(), Rate()
         self._awake = began
         self._breaks = self._errors = 0
         self._recent: deque[tuple[int, int]] = deque()
@@ -75,6 +77,8 @@ class Health:
         """Judge anew; while reading is `paused` on our side nothing shows, and what was said stands."""
         if facts.last:
             self._rate.heard(facts.last)
+        if facts.traded:
+            self._trades.heard(facts.traded)
         if facts.errors > self._errors:
             self._recent.append((now, facts.errors - self._errors))
         self._errors = facts.errors
@@ -100,6 +104,9 @@ class Health:
         heard = max(facts.last, self._awake)
         if now - heard > self.patience:
             return "stale", f"nothing came for {(now - heard) / SECOND:.1f} s", heard
+        traded = max(facts.traded, facts.agreed, self._awake)
+        if self._trades.mean and now - traded > self._patience(self._trades):
+            return "stale", f"no trade came for {(now - traded) / SECOND:.1f} s", traded
         if facts.behind and now - max(facts.behind, self._awake) > limits.stale_after:
             silence = (now - facts.behind) / SECOND
             return "stale", f"trades that others name have not come for {silence:.1f} s", facts.behind
@@ -112,5 +119,7 @@ class Health:
     @property
     def patience(self) -> int:
         """How long it may be silent now, ns."""
-        usual = min(int(self._rate.mean * _USUAL), _USUAL_MOST)
-        return max(self._limits.stale_after, usual)
+        return self._patience(self._rate)
+
+    def _patience(self, rate: Rate) -> int:
+        return max(self._limits.stale_after, min(int(rate.mean * _USUAL), _USUAL_MOST))
