@@ -88,6 +88,7 @@ WRONG = {
     "venues.binance.requests_per_hour=true": "venues.binance.requests_per_hour: Expected `int`, got `bool`$",
     "venues.binance.min_interval_ms=-1": "venues.binance.min_interval_ms: -1 is not allowed; allowed are 0 to 3600000$",
     "venues.binance.min_interval_ms=3600001": "min_interval_ms: 3600001 is not allowed; a request an hour is the least",
+    "venues.binance.products_per_connection=0": "products_per_connection: 0 is not allowed; 1 or more is$",
     "venues.binance.streams_per_connection=0": "streams_per_connection: 0 is not allowed; allowed are 1 to 200$",
     "venues.binance.streams_per_connection=201": "the venue allows 200 a connection; allowed are 1 to 200$",
     "venues.binance.connects_per_5m=0": "connects_per_5m: 0 is not allowed; allowed are 1 to 300$",

@@ -157,6 +157,7 @@ EXPLAINED = {
     "venues.NAME.min_interval_ms": "own ceiling: pause between requests, 0 for none",
     "venues.NAME.requests_per_hour": "own ceiling; unset: none",
     "venues.NAME.streams_per_connection": "own ceiling; unset: the venue's limit",
+    "venues.NAME.products_per_connection": "instruments on one connection; unset: as many as their streams fit",
     "venues.NAME.connects_per_5m": "own ceiling: attempts to connect; unset: the venue's limit",
     "venues.NAME.reconnect_limit": "attempts to connect again after a break, 0 for ever",
     "venues.NAME.connection_life": "a connection is replaced before it is so old; empty: before the venue ends it",

@@ -11,33 +11,9 @@ from tiny_market import AGG, BARS, ID, NO
 
 from gapless.derive.settle import settle
 from gapless.model import SECOND
-from gapless.protocol.shards import laid
-from gapless.venues.spec import Stream
 
 ETH = "binance:ETHUSDT"
 ETH_AGG, ETH_BARS = "ethusdt@aggTrade", "ethusdt@kline_1m"
-
-
-def streams(*names: str, group: str = "market") -> list[Stream]:
-    return [Stream(name, f"binance:{name}", "agg", group) for name in names]
-
-
-def names(lots: dict[str, list[Stream]]) -> dict[str, list[str]]:
-    return {connection: [stream.name for stream in held] for connection, held in lots.items()}
-
-
-def test_a_stream_that_has_a_connection_keeps_it_whatever_comes_and_goes() -> None:
-    first = laid({}, streams("a", "b", "c", "d", "e"), 2, venue="v")
-    assert names(first) == {"v/market/1": ["a", "b"], "v/market/2": ["c", "d"], "v/market/3": ["e"]}
-    second = laid(first, streams("b", "c", "e", "f", "g"), 2, venue="v")
-    assert names(second) == {"v/market/1": ["b", "f"], "v/market/2": ["c", "g"], "v/market/3": ["e"]}
-    third = laid(second, streams("b", "f"), 2, venue="v")
-    assert names(third) == {"v/market/1": ["b", "f"], "v/market/2": [], "v/market/3": []}
-
-
-def test_streams_of_two_routes_never_share_a_connection() -> None:
-    lots = laid({}, [*streams("a"), *streams("b", group="public"), *streams("c")], 9, venue="v")
-    assert names(lots) == {"v/market/1": ["a", "c"], "v/public/1": ["b"]}
 
 
 def agree(sockets: Iterable[HandSocket]) -> None:

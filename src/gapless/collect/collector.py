@@ -22,7 +22,7 @@ from gapless.collect.timing import Timing
 from gapless.collect.watchdog import Watchdog
 from gapless.collect.wiring import Wiring
 from gapless.errors import BadInput, StoreBusy
-from gapless.model import MINUTE, SECOND, Instrument, Tape, TapeKind
+from gapless.model import HOUR, MINUTE, SECOND, Instrument, Tape, TapeKind
 from gapless.model.times import parse_duration
 from gapless.query.resolve import resolve
 from gapless.tape.coverage import Range
@@ -30,6 +30,7 @@ from gapless.venues.spec import Stream, Venue
 
 _TICK = SECOND // 10
 _NEVER = 2**62
+_HOUR_S = HOUR // SECOND
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
 
 
@@ -68,7 +69,8 @@ class Collector:
         self.watchdog = Watchdog(self.repair, self.pipeline.lines, outside.clock)
         self.wiring = Wiring(
             self.pipeline, self.hosts, settings, outside,
-            suspects=self.watchdog.suspects, note=self._note, arrived=self._arrived, streamed=collect.streams,
+            suspects=self.watchdog.suspects, note=self._note, arrived=self._arrived,
+            first=self.priority, streamed=collect.streams,
         )  # fmt: skip
         self.books = Books(venue, self.rest, self.hosts, outside.clock, self.wiring.renew)
         self.pipeline.depth = self.books.diff
@@ -110,6 +112,7 @@ class Collector:
         for instrument in ({one.id: one for one in movers} | chosen).values():
             fresh = instrument.id in anew and instrument.id not in chosen
             self._begin(instrument, book=instrument.id in books, anew=fresh)
+        self.wiring.loads.expect(self.listing.tickers)
         self.wiring.lay()
 
     def _begin(self, instrument: Instrument, *, book: bool = False, anew: bool = False) -> None:
@@ -117,6 +120,7 @@ class Collector:
         kind = kind_of(self._settings, self.venue)
         history = parse_duration(self._collect.history)
         line = self._open(instrument, kind, history // MINUTE)
+        self._expect(instrument.id)
         if anew:
             line.begins_anew(self.pipeline.clock.now(self._clock.monotonic()) - history)
         self.pipeline.lines[instrument.id] = line
@@ -126,6 +130,13 @@ class Collector:
         self._outside.locks.hold(self._tapes_of(line))
         for start in self._outside.store.waiting(instrument.id):
             self.pending.due(instrument.id, start)  # nothing that comes now could throw light on it
+
+    def _expect(self, name: str) -> None:
+        """Expect of an instrument what its last stored hour brought."""
+        store = self._outside.store
+        if newest := store.newest_candle(name):
+            rows = store.candles(name, newest.start - HOUR + MINUTE, newest.start + MINUTE)
+            self.wiring.loads.traded(name, sum(max(row.trades or 0, 0) for row in rows) / _HOUR_S)
 
     def _books(self, known: list[Instrument]) -> set[str]:
         """Give the ids of this venue whose full book is to be kept."""
@@ -169,6 +180,7 @@ class Collector:
     def prioritise(self, add: Iterable[str], remove: Iterable[str]) -> None:
         """Put ids first, and others no longer."""
         self._priorities.change(add, remove, self.pending, self._clock)
+        self.wiring.hurry()
 
     async def swap(self, begin: Iterable[Instrument], end: Iterable[str], *, anew: bool = False) -> dict[str, str]:
         """Begin and end instruments by rotation, without asking for anything; give those refused, with the reason.
@@ -188,6 +200,7 @@ class Collector:
             if line := self.pipeline.lines.get(name):
                 self.pipeline.forget(name, self._clock.monotonic())
                 self._outside.locks.free(self._tapes_of(line))
+        self.wiring.loads.expect(self.listing.tickers)
         await self.wiring.relay()
         return refused
 
@@ -259,6 +272,7 @@ class Collector:
                 self._timing.look(mono)
                 self.degrading.look()
                 self.pipeline.ticked(mono)
+                self.wiring.look()
                 if self._timing.is_due(mono):
                     group.create_task(self._timing.ask(), name=f"{self.venue.name}/clock")
                 await self._clock.sleep(_TICK)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from gapless.collect.leg import Ended, Hooks, Leg
 from gapless.collect.pipeline import Pipeline
@@ -30,7 +31,8 @@ class Connection:
 
     It reconnects at once, then with capped backoff and full jitter. `rotate` replaces the socket: a successor is
     opened, both are read until they overlap by id, then the old one is left. `life` is how long the venue lets a
-    socket live, ns; it is replaced at a random moment before that.
+    socket live, ns; it is replaced at a random moment before that. What comes of streams in `hushed` is left out:
+    another connection speaks of these books.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Connection:
         self.rotations = 0
         self.frames = 0
         self.malformed = 0
+        self.hushed: set[str] = set()
         self.closes: deque[Ended] = deque(maxlen=5)
         self._pipeline = pipeline
         self._venue = pipeline.venue
@@ -242,7 +245,7 @@ class Connection:
 
     async def _overlapped(self, old: Leg, new: Leg) -> str | None:
         """Wait until the successor may take over, or has to; give why it cannot."""
-        overlap = Overlap(old.session, new.session, lambda name: self._pipeline.linked(name, new.firsts.get(name)))
+        overlap = Overlap(old.session, new.session, partial(self._linked, new))
         began = self._clock.monotonic()
         while not new.over.is_set():
             now = self._clock.monotonic()
@@ -258,6 +261,13 @@ class Connection:
             await self._clock.sleep(_LOOK)
         return "the successor broke"
 
+    def linked(self, name: str) -> bool:
+        """Say whether a stream of trades is held up to the first id that came of it here since it was noted."""
+        return self._linked(self._leg, name)
+
+    def _linked(self, leg: Leg, name: str) -> bool:
+        return self._pipeline.linked(name, leg.firsts.get(name))
+
     def _give_up(self, old: Leg) -> None:
         """Leave a successor that is not waited for any more."""
         old.session.stays()
@@ -268,6 +278,9 @@ class Connection:
         leg.session.stays()
         old, self._leg = self._leg, leg
         old.leave()
+        self.hushed &= leg.session.subscriptions.keys()
+        for name in self.hushed & leg.kept.keys():
+            del leg.kept[name]
         self._pipeline.batch(leg.kept, 0, self._clock.monotonic())
         leg.kept = {}
 
@@ -294,7 +307,8 @@ class Connection:
         if self._broke_at and grouped.runs:
             self._hooks.note("live_again", self.name, ms=(mono - self._broke_at) // MS)
             self._broke_at = 0
-        firsts = self._of_two(grouped, leg) if self._rotating.locked() or leg is not self._leg else None
+        two = self._rotating.locked() or leg is not self._leg or self._pipeline.carrying or bool(self.hushed)
+        firsts = self._of_two(grouped, leg) if two else None
         odd = self._pipeline.batch(grouped.runs, received, mono, firsts)
         for raw in (*grouped.malformed, *odd):
             self.malformed += 1
@@ -309,6 +323,8 @@ class Connection:
         if leg is not self._leg:
             for name in [name for name in grouped.runs if self._is_depth(leg, name)]:
                 leg.kept.setdefault(name, []).extend(grouped.runs.pop(name))
+        for name in self.hushed & grouped.runs.keys():
+            del grouped.runs[name]
         return leg.firsts
 
     def _is_depth(self, leg: Leg, name: str) -> bool:

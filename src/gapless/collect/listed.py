@@ -14,7 +14,7 @@ _TRIES = 4  # at a venue that does not answer while its instruments are not know
 
 
 class Listing:
-    """The instruments of a venue, as it lists them or as the store knows them."""
+    """The instruments of a venue, as it lists them or as the store knows them; `tickers` are those asked for last."""
 
     def __init__(
         self, venue: Venue, hosts: Hosts, rest: RestClient, store: TapeStore, note: Callable[..., None]
@@ -24,6 +24,7 @@ class Listing:
         self._rest = rest
         self._store = store
         self._note = note
+        self.tickers: list[Ticker] = []
 
     async def known(self, names: Iterable[str] = (), *, enough: bool = True) -> list[Instrument]:
         """Ask the venue for its instruments; where it fails, take what the store knows, if that is enough.
@@ -61,13 +62,14 @@ class Listing:
         history = self._venue.history
         get = partial(self._rest.get, patient=patient, priority=Priority.LIVE)
         try:
-            return [
+            self.tickers = [
                 ticker
                 for request in history.tickers_requests(self._hosts)
                 for ticker in history.tickers(await get(request))
             ]
         except UNREADABLE as error:
             raise Unavailable(f"the tickers of {self._venue.name} cannot be read: {error}") from error
+        return self.tickers
 
 
 async def everything_listed(

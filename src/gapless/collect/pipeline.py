@@ -58,6 +58,7 @@ class Pipeline:
         self._broken = ("", 0)
         self.shedding = False
         self.pressed = False
+        self.carrying = False  # streams are on two connections meanwhile
         self.degraded = False  # streams are down: the clock alone says which bars are due
 
     def watch(self, streams: list[Stream]) -> None:

@@ -63,6 +63,7 @@ class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     min_interval_ms: int = 0
     requests_per_hour: int | None = None
     streams_per_connection: int | None = None
+    products_per_connection: int | None = None
     connects_per_5m: int | None = None
     reconnect_limit: int = 0
     connection_life: str = ""
@@ -137,6 +138,7 @@ def check(settings: VenueSettings, venue: Venue) -> None:
         "min_interval_ms": (0, _LONGEST_INTERVAL_MS, "a request an hour is the least"),
         "requests_per_hour": (1, None, ""),
         "streams_per_connection": (1, streams, f"the venue allows {streams} a connection"),
+        "products_per_connection": (1, None, ""),
         # A simulator's attempts can be raised, to rotate many connections in a short time.
         "connects_per_5m": (1, None if simulated else connects, f"the venue allows {connects} in five minutes"),
         "reconnect_limit": (0, None, ""),

@@ -1,6 +1,6 @@
 """When a successor may take over: what flows on the old connection flows on the new one, joined by id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -23,10 +23,11 @@ class Overlap(Struct, frozen=True):
     new: Session
     linked: Callable[[str], bool]
 
-    def waiting(self, now: int) -> str | None:
-        """Name a stream for which the successor is not ready; None when it may take over."""
-        for name, fresh in self.new.subscriptions.items():
-            if not self._ready(name, fresh, self.old.subscriptions.get(name), now):
+    def waiting(self, now: int, names: Iterable[str] | None = None) -> str | None:
+        """Name a stream, of all or of some, for which the successor is not ready; None when it may take over."""
+        for name in self.new.subscriptions if names is None else names:
+            fresh = self.new.subscriptions.get(name)
+            if fresh is None or not self._ready(name, fresh, self.old.subscriptions.get(name), now):
                 return name
         return None
 

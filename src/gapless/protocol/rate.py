@@ -1,4 +1,4 @@
-"""How often a stream speaks, and hence how long its silence is nothing unusual."""
+"""How often a stream speaks, and hence how long its silence is nothing unusual; how much a connection brings."""
 
 from math import exp
 
@@ -32,3 +32,27 @@ class Rate(Struct):
         if self.at == self.began:
             return 0.0
         return _MEMORY * (1 - exp((self.began - self.at) / _MEMORY)) / max(self.count - 1, 1e-6)
+
+
+class Flow(Struct):
+    """How many a second of what is counted in `total`: a mean over `memory` ns, the older the lighter.
+
+    Times are monotonic ns. A count that is less than before began anew.
+    """
+
+    memory: int
+    per_second: float = 0.0
+    since: int = 0
+    _at: int = 0
+    _total: int = 0
+
+    def looked(self, total: int, now: int) -> None:
+        """Learn how far the count has come."""
+        if self.since:
+            passed = max(now - self._at, 1)
+            recent = (total - self._total if total >= self._total else total) * SECOND / passed
+            weight = exp(-passed / self.memory) if self._at > self.since else 0.0
+            self.per_second = self.per_second * weight + recent * (1 - weight)
+        else:
+            self.since = now
+        self._at, self._total = now, total
