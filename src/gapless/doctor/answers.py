@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gapless.doctor.asking import Asking, Blocked
 from gapless.doctor.check import Check
+from gapless.doctor.listening import tape_kind
 from gapless.errors import BadNumber, Banned, CouldNot, sentence_of
 from gapless.model import MINUTE, Instrument, Tape
 from gapless.venues.spec import Hosts, Ids, Request, Venue
@@ -37,11 +38,10 @@ def limits(venue: Venue, body: bytes) -> Check:
 def kinds(venue: Venue, hosts: Hosts, one: Instrument, seq: int | None, fill: int, now: int) -> list[Kind]:
     """List every kind of request that is sent without a key.
 
-    `seq` is an id on the tape of aggregates, `fill` one of an execution, `now` the venue's time in ns.
+    `seq` is an id on the venue's usual tape, `fill` one of an execution, `now` the venue's time in ns.
     """
     history = venue.history
-    tapes = {kind: one.scale(kind) for kind in ("agg", "trade", "bars")}
-    agg, single, bars = tapes["agg"], tapes["trade"], tapes["bars"]
+    main, single, bars = (one.scale(kind) for kind in (tape_kind(venue), "trade", "bars"))
 
     def page(tape: Tape) -> Callable[[bytes], int]:
         return lambda body: len(history.trades_page(body, tape, None, 0).rows)
@@ -60,22 +60,22 @@ def kinds(venue: Venue, hosts: Hosts, one: Instrument, seq: int | None, fill: in
         Kind("newest", history.newest_request(hosts, one.symbol), lambda body: history.newest(body)[0] and 1),
         Kind("one bar", history.bars_request(hosts, one.symbol, until - MINUTE, until, now), count),
         Kind("page of bars", history.bars_request(hosts, one.symbol, until - full, until, now), count),
-        Kind(
-            "single trades",
-            history.trades_request(hosts, single, Ids(first=fill - 99, last=fill), keyed=False),
-            page(single),
-        ),
     ]
+    if main.kind != "trade":
+        asked = history.trades_request(hosts, single, Ids(first=fill - 99, last=fill), keyed=False)
+        found.append(Kind("single trades", asked, page(single)))
     if books := venue.snapshots:
         found.append(
-            Kind("book", books.depth_request(hosts, one.symbol), lambda body: len(books.depth(body, agg).bids))
+            Kind("book", books.depth_request(hosts, one.symbol), lambda body: len(books.depth(body, main).bids))
         )
     if seq is not None:
         ids = Ids(first=seq - venue.limits.page_trades + 1, last=seq)
-        asked = history.trades_request(hosts, agg, ids, keyed=False)
-        found.append(Kind("page of trades", asked, page(agg)))
-    if at := history.trade_at_request(hosts, agg, now - MINUTE):
-        found.append(Kind("trade at a time", at, page(agg)))
+        asked = history.trades_request(hosts, main, ids, keyed=False)
+        found.append(Kind("page of trades", asked, page(main)))
+    if at := history.trade_at_request(hosts, main, now - MINUTE):
+        found.append(
+            Kind("trade at a time", at, lambda body: int(history.trade_at(body, main, now - MINUTE) is not None))
+        )
     return found
 
 
@@ -91,10 +91,11 @@ async def answered(asking: Asking, hosts: Hosts, kinds: list[Kind]) -> list[Chec
     await asking.get(asking.venue.history.time_request(hosts))
     for kind in kinds:
         seen: list[int] = []
+        others = read.get(kind.name, 0)  # what is listed may take several requests
         for _ in range(_TRIES):
             before = asking.used()
             try:
-                read[kind.name] = kind.read(await asking.get(kind.request))
+                read[kind.name] = others + kind.read(await asking.get(kind.request))
             except (Banned, Blocked):
                 raise
             except (CouldNot, BadNumber, msgspec.DecodeError, ValueError) as error:

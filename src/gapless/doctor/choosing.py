@@ -1,11 +1,12 @@
 """Chooses the instruments to look at: those named, else the busiest that can be learned without spending weight."""
 
+from decimal import Decimal
+
 from msgspec import Struct
 
-from gapless.doctor.listening import Ear, Listening
+from gapless.doctor.listening import Ear, Listening, tape_kind
 from gapless.errors import BadInput
 from gapless.model import Instrument
-from gapless.model.number import scaled
 from gapless.query.resolve import resolve
 from gapless.venues.spec import Venue
 
@@ -44,7 +45,7 @@ async def choose(asked: list[str] | int, listed: list[Instrument], listening: Li
     pool = sorted((one for one in trading if one.quote == usual), key=lambda one: one.listed or 0)
     pool = pool[: venue.limits.streams_per_connection - 1]
     # A simulated market begins with its first subscription to trades.
-    await listening.subscribe(pool[:1], ["agg"])
+    await listening.subscribe(pool[:1], [tape_kind(venue)])
     ears = await listening.subscribe(pool, ["ticker"])
     if await listening.hear(ears[:1], _WAIT):
         await listening.hear(ears, _SOON * 2)
@@ -57,4 +58,8 @@ async def choose(asked: list[str] | int, listed: list[Instrument], listening: Li
 
 
 def _volume(ear: Ear) -> int:
-    return scaled(ear.ticker.quote_volume.partition(".")[0], 0) if ear.ticker else 0
+    """Give what was traded in 24 h, in whole units of the quote: as it is told, else at the last price."""
+    if ear.ticker is None:
+        return 0
+    told = ear.ticker.quote_volume
+    return int(Decimal(told) if told else Decimal(ear.ticker.volume) * Decimal(ear.ticker.last))

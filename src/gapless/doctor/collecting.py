@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from gapless.config import Settings
-from gapless.derive.border import Verdict, compare
+from gapless.derive.border import Verdict
+from gapless.derive.judge import Held, bar_of, verdict_of
 from gapless.doctor.asking import Asking
 from gapless.doctor.check import Check
 from gapless.engine import Engine
 from gapless.errors import CouldNot
 from gapless.log import Log
-from gapless.model import MINUTE, VALUES, Bar, Candle, Instrument, MinuteFold, Origin, Tape, iso
+from gapless.model import MINUTE, VALUES, Bar, Instrument, MinuteFold, Tape, iso
+from gapless.model.candle import UNTOLD
 from gapless.query.audit import audit
 from gapless.store.sqlite import SqliteStore
-from gapless.venues.spec import Hosts
+from gapless.venues.spec import Hosts, Venue
 
 Progress = Callable[[str, float, float], None]
 
@@ -126,29 +128,33 @@ async def compared(asking: Asking, hosts: Hosts, settings: Settings, done: Minut
         tally = Tally()
         for one in store.instruments():
             official = await _official(asking, hosts, store, one, done)
-            _compare(store, one, official, done, tally)
+            _compare(store, asking.venue, one, official, done, tally)
         return [_audited(store, done), _bars(tally)]
     finally:
         store.close()
 
 
 async def _official(asking: Asking, hosts: Hosts, store: SqliteStore, one: Instrument, done: Minutes) -> dict[int, Bar]:
-    """Fetch the venue's bars; the last one of a reply may still be forming, so a later one must follow."""
+    """Fetch the venue's bars; where the last one of a reply may still be forming, a later one must follow."""
     history, limits = asking.venue.history, asking.venue.limits
+    after = 0 if limits.closed_bars else MINUTE
     tape = next(tape for tape in store.tapes(one.id) if tape.kind == "bars")
     bars: dict[int, Bar] = {}
-    for at in range(done.start, done.end, (limits.page_bars - 1) * MINUTE):
-        until = min(at + limits.page_bars * MINUTE, done.end + MINUTE)
+    for at in range(done.start, done.end, limits.page_bars * MINUTE - after):
+        until = min(at + limits.page_bars * MINUTE, done.end + after)
+        request = history.bars_request(hosts, one.symbol, at, until, done.end)
         for _ in range(_TRIES):
-            rows = history.bars(await asking.get(history.bars_request(hosts, one.symbol, at, until, 0)), tape)
-            if rows and rows[-1].start == until - MINUTE:
+            rows = history.bars(await asking.get(request), tape)
+            if limits.empty_omitted or (rows and rows[-1].start == until - MINUTE):
                 break
             await asyncio.sleep(_PAUSE)
-        bars |= {bar.start: bar for bar in rows if bar.start < min(until - MINUTE, done.end)}
+        bars |= {bar.start: bar for bar in rows if bar.start < until - after}
     return bars
 
 
-def _compare(store: SqliteStore, one: Instrument, official: dict[int, Bar], done: Minutes, tally: Tally) -> None:
+def _compare(
+    store: SqliteStore, venue: Venue, one: Instrument, official: dict[int, Bar], done: Minutes, tally: Tally
+) -> None:
     tape = next(tape for tape in store.tapes(one.id) if tape.kind != "bars")
     folds = {fold.bar.start: fold for fold in store.folds(tape.id, done.start, done.end)}
     candles = {candle.start: candle for candle in store.candles(one.id, done.start, done.end)}
@@ -159,30 +165,35 @@ def _compare(store: SqliteStore, one: Instrument, official: dict[int, Bar], done
         proof = candle.proof.text if candle else "missing"
         tally.proofs[proof] = tally.proofs.get(proof, 0) + 1
         if bar is None:
-            tally.differences.append(f"{where}: the venue gives no bar by REST")
+            if not venue.limits.empty_omitted or fold:
+                tally.differences.append(f"{where}: the venue gives no bar by REST")
             continue
-        stored = candle if candle and candle.origin is Origin.VENUE else None
+        stored = bar_of(candle)
         if stored and _values(stored) == _values(bar):
             tally.bars_equal += 1
-        else:
+        elif stored or "bars" in venue.streams.kinds:
             tally.differences.append(f"{where}: bar {_difference(stored, bar)}")
         same = fold is not None and _values(fold.bar) == _values(bar)
-        if same or (fold is None and not bar.trades and not bar.volume):
+        if same or (fold is None and bar.trades <= 0 and not bar.volume):
             tally.folds_equal += 1
-        elif stored and fold and (why := _explained(store, tape, stored, fold)) is not Verdict.DIFFERENT:
+        elif fold and (why := _explained(store, tape, _named(bar, stored), fold)) is not Verdict.DIFFERENT:
             tally.folds_border += why is Verdict.BORDER
-            tally.folds_counted += why is Verdict.EQUAL
+            tally.folds_counted += why is Verdict.EQUAL and bar.trades != UNTOLD
+            tally.folds_equal += why is Verdict.EQUAL and bar.trades == UNTOLD
         else:
             tally.differences.append(f"{where}: fold {_difference(fold.bar if fold else None, bar)}")
 
 
-def _explained(store: SqliteStore, tape: Tape, stored: Candle, fold: MinuteFold) -> Verdict:
-    """Say whether the difference is an aggregate on the border of the minute, or ids spent within aggregates."""
-    if tape.kind != "agg":
-        return Verdict.DIFFERENT
+def _named(bar: Bar, stored: Bar | None) -> Bar:
+    """Give a bar of REST, which names no executions, those that the stream's named."""
+    return replace(bar, first_id=stored.first_id, last_id=stored.last_id) if stored else bar
+
+
+def _explained(store: SqliteStore, tape: Tape, bar: Bar, fold: MinuteFold) -> Verdict:
+    """Say whether a difference is an aggregate on the border of the minute, ids spent within aggregates, or rounded."""
     before = store.trade_before(tape.id, fold.first_seq)
     last = store.trade_before(tape.id, fold.last_seq + 1)
-    return compare(Bar(*astuple(stored)[:12]), fold.bar, before=before, last=last)
+    return verdict_of(bar, fold, tape, Held(before=before, last=last))
 
 
 def _values(bar: Any) -> tuple[Any, ...]:
@@ -195,7 +206,7 @@ def _difference(mine: Any, official: Bar) -> str:
     wrong = [
         f"{name} {own} and not {theirs}"
         for name, own, theirs in zip(VALUES, _values(mine), _values(official), strict=True)
-        if own != theirs
+        if theirs not in (own, UNTOLD)
     ]
     return "has " + ", ".join(wrong)
 

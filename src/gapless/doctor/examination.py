@@ -16,13 +16,14 @@ from gapless.config import Settings
 from gapless.doctor import answers, archived, choosing, clocks, collecting, ids, installation
 from gapless.doctor.asking import Asking, Blocked
 from gapless.doctor.check import Asked, Check, Report
-from gapless.doctor.listening import FAMILIES, Ear, Listening
+from gapless.doctor.listening import Ear, Listening, families, tape_kind
 from gapless.doctor.routes import routes
 from gapless.errors import Banned, CouldNot, GaplessError, sentence_of
 from gapless.model import SECOND, Instrument
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
 from gapless.net.websocket import PicowsSockets
+from gapless.protocol.session import TRADES
 from gapless.store.budget import SqliteBudget, state_folder
 from gapless.venues.spec import Venue
 
@@ -174,7 +175,7 @@ class _Visit:
         """Listen to every family for a while; give the venue's clock at the begin and at the end of it."""
         asking, hosts, clock = self._asking, self._hosts, self._asking.clock
         began = clock.monotonic()
-        ears = await listening.subscribe(instruments, FAMILIES)
+        ears = await listening.subscribe(instruments, families(self._venue))
         first = await clocks.sampled(asking, hosts)
         await self._step("routes", routes(listening, ears, instruments, min(_ROUTE, self._asked.listen)))
         while (passed := (clock.monotonic() - began) / SECOND) < self._asked.listen and not listening.broken():
@@ -184,18 +185,18 @@ class _Visit:
         rate = clocks.pace(first, last)[0]
         self._found(clocks.offset(first, last, self._own.environment))
         self._found(clocks.skew(last, ears, rate))
-        trades = [ear for ear in ears if ear.stream.kind in ("agg", "trade")]
+        trades = [ear for ear in ears if ear.stream.kind in TRADES]
         await self._step("join", ids.joined(asking, hosts, trades))
         self._found(ids.continuity(trades, self._venue.limits.consecutive))
-        agg = next((ear for ear in trades if ear.stream.kind == "agg" and ear.trades), None)
-        await self._step("rest lag", ids.lag(asking, hosts, agg))
-        await self._step("answers", self._answers(instruments[0], agg, last.venue))
+        main = next((ear for ear in trades if ear.stream.kind == tape_kind(self._venue) and ear.trades), None)
+        await self._step("rest lag", ids.lag(asking, hosts, main))
+        await self._step("answers", self._answers(instruments[0], main, last.venue))
         return first, last
 
-    async def _answers(self, one: Instrument, agg: Ear | None, now: int) -> list[Check]:
+    async def _answers(self, one: Instrument, main: Ear | None, now: int) -> list[Check]:
         history = self._venue.history
         fill, _ = history.newest(await self._asking.get(history.newest_request(self._hosts, one.symbol)))
-        seq = agg.trades[-1].seq if agg and agg.stream.instrument == one.id else None
+        seq = main.trades[-1].seq if main and main.stream.instrument == one.id else None
         return await answers.answered(
             self._asking, self._hosts, answers.kinds(self._venue, self._hosts, one, seq, fill, now)
         )

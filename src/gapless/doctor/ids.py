@@ -34,7 +34,8 @@ def continuity(ears: Sequence[Ear], consecutive: frozenset[str]) -> Check:
         ids = [row.seq for row in ear.trades]
         if not ids:
             continue
-        missing = max(ids) - min(ids) + 1 - len(set(ids))
+        covered = {seq for row in ear.trades for seq in range(_first(ear, row), row.seq + 1)}
+        missing = max(covered) - min(covered) + 1 - len(covered)
         found = figures[f"{ear.stream.instrument} {ear.stream.kind}"] = {
             "events": len(ids),
             "first": min(ids),
@@ -45,7 +46,7 @@ def continuity(ears: Sequence[Ear], consecutive: frozenset[str]) -> Check:
             "voids": sum(not row.size for row in ear.trades),
         }
         if missing and ear.stream.kind in consecutive:
-            wrong.append(f"{ear.stream.name} misses {missing} of {missing + len(set(ids))} ids")
+            wrong.append(f"{ear.stream.name} misses {missing} of {missing + len(covered)} ids")
         if found["voids"] and ear.stream.kind in consecutive:
             wrong.append(f"{ear.stream.name} has {found['voids']} ids without a trade")
     if not figures:
@@ -88,7 +89,7 @@ async def joined(asking: Asking, hosts: Hosts, ears: Sequence[Ear]) -> Check:
 async def _page(asking: Asking, hosts: Hosts, ear: Ear) -> _Page:
     """Fetch the newest ids heard, at most a page; where the venue cannot page by id, the newest there are."""
     history, last = asking.venue.history, ear.trades[-1].seq
-    first = max(min(row.seq for row in ear.trades), last - asking.venue.limits.page_trades + 1)
+    first = max(min(_first(ear, row) for row in ear.trades), last - asking.venue.limits.page_trades + 1)
     request = history.trades_request(hosts, ear.tape, Ids(first=first, last=last), keyed=False)
     body = await asking.get(request)
     rows = history.trades_page(body, ear.tape, first if request.by_id else None, 0).rows
@@ -97,7 +98,7 @@ async def _page(asking: Asking, hosts: Hosts, ear: Ear) -> _Page:
 
 def _compared(page: _Page) -> dict[str, Any]:
     heard = {row.seq: _bare(row) for row in page.ear.trades if row.size}
-    rows = page.rows
+    rows = _gathered(heard, page) if page.ear.stream.kind == "span" else page.rows
     upper = min(page.last or max(heard), max(rows)) if rows and heard else 0
     both = heard.keys() & rows.keys()
     return {
@@ -106,6 +107,24 @@ def _compared(page: _Page) -> dict[str, Any]:
         "missing": sorted(str(seq) for seq in rows.keys() - heard.keys() if seq <= upper),
         "unknown": sum(min(rows) <= seq <= upper for seq in heard.keys() - rows.keys()) if rows else 0,
     }
+
+
+def _gathered(heard: dict[int, Trade], page: _Page) -> dict[int, Trade]:
+    """Join the single executions of a page as the rows that were heard join them; what those do not have stays."""
+    left, joined = dict(page.rows), {}
+    for row in heard.values():
+        parts = [left.pop(seq) for seq in range(row.first_fill, row.seq + 1) if seq in left]
+        if len(parts) == row.fills:
+            size = sum(part.size for part in parts)
+            near = page.ear.tape.inverse and abs(size - row.size) <= row.fills  # each is rounded alone
+            joined[row.seq] = replace(
+                parts[-1], size=row.size if near else size, fills=row.fills, first_fill=row.first_fill
+            )
+    return left | joined
+
+
+def _first(ear: Ear, row: Trade) -> int:
+    return row.first_fill if ear.stream.kind == "span" else row.seq
 
 
 def _bare(trade: Trade) -> Trade:

@@ -8,14 +8,24 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gapless.errors import BadNumber
-from gapless.model import MS, SECOND, Instrument, Tape, Ticker, Trade
+from gapless.model import MS, SECOND, Instrument, Tape, TapeKind, Ticker, Trade
 from gapless.ports import Clock, Socket, Sockets
 from gapless.protocol.session import TRADES
 from gapless.venues.spec import Hosts, Stream, StreamKind, Venue
 
-FAMILIES: tuple[StreamKind, ...] = ("agg", "trade", "bars", "ticker", "quote", "depth")
+_FAMILIES: tuple[StreamKind, ...] = ("agg", "trade", "span", "bars", "ticker", "quote", "depth")
 _NAMES = 100  # of one message
 _LOOK = 50 * MS
+
+
+def families(venue: Venue) -> list[StreamKind]:
+    """List the kinds of streams of instruments that a venue pushes."""
+    return [kind for kind in _FAMILIES if kind in venue.streams.kinds]
+
+
+def tape_kind(venue: Venue) -> TapeKind:
+    """Give the kind of the tape that a venue's trades usually make."""
+    return next(iter(venue.tapes.values()))
 
 
 class Ear(Struct):
@@ -134,7 +144,7 @@ class Listening:
         """Subscribe streams of one kind, one of each instrument, on the route that they name."""
         ears = []
         for stream, one in zip(streams, instruments, strict=True):
-            kind: Any = "agg" if stream.kind not in ("agg", "trade", "bars") else stream.kind
+            kind: Any = stream.kind if stream.kind in (*TRADES, "bars") else tape_kind(self.venue)
             ears.append(Ear(stream, one.scale(kind), 0))
         wire = await self._wire(streams[0].group)
         assert wire.socket is not None
@@ -159,7 +169,7 @@ class Listening:
         wire = self._wires.get(group)
         if wire is None:
             wire = self._wires[group] = _Wire(self.venue, self._clock)
-            wire.socket = await self._sockets.connect(self.url(group), wire)
+            wire.socket = await self._sockets.connect(self.url(group), wire, self.venue.streams.ping)
         return wire
 
     def broken(self) -> dict[str, str]:
