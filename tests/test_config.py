@@ -188,6 +188,7 @@ def test_every_setting_is_explained() -> None:
         ("CONFLICT_RESOLUTION", "average", "consolidate.resolution", "average"),
         ("MONITORING_CRYPTOS", "BTC-USD, ETH-USD,", "collect.products", ["BTC-USD", "ETH-USD"]),
         ("TOP_USD_PAIRS", "100", "collect.top", 100),
+        ("PRODUCTS_PER_CONNECTION", "15", "collect.products_per_connection", 15),
         ("VOLUME_THRESHOLD", "2.25", "signals.volume_spike.threshold", 2.25),
         ("VOLUME_THRESHOLD", "2", "signals.volume_spike.threshold", 2.0),
         ("WINDOW_MINUTES", "15", "signals.volume_spike.window_minutes", 15),
@@ -205,6 +206,13 @@ def test_a_variable_of_the_seeds_sets_what_it_set_there(variable: str, text: str
         assert by_set is not value
 
 
+def test_products_of_a_connection_are_those_of_its_venue_before_those_of_all() -> None:
+    both = settings("venues.binance.products_per_connection=4", environ={"PRODUCTS_PER_CONNECTION": "15"})
+    assert both.venue("binance").products_per_connection == 4
+    assert both.venue("binance-spot").products_per_connection == 15
+    assert settings().venue("binance").products_per_connection is None
+
+
 BAD_VARIABLES = {
     "ENABLE_WEBSOCKET_FEEDS=perhaps": "^ENABLE_WEBSOCKET_FEEDS: 'perhaps' is not allowed; allowed are true and false$",
     "MAX_SOURCE_LATENCY=fast": "^MAX_SOURCE_LATENCY: 'fast' is not allowed; allowed is a whole number$",
@@ -212,6 +220,7 @@ BAD_VARIABLES = {
     "PRIMARY_EXCHANGE=binanse": "^PRIMARY_EXCHANGE: there is no venue 'binanse'; allowed are binance, ",
     "TOP_USD_PAIRS=all": "^TOP_USD_PAIRS: 'all' is not allowed; allowed is a whole number$",
     "TOP_USD_PAIRS=-1": "^TOP_USD_PAIRS: -1 is not allowed; allowed are 0 to 10000$",
+    "PRODUCTS_PER_CONNECTION=0": "^PRODUCTS_PER_CONNECTION: 0 is not allowed; 1 or more is$",
     "VOLUME_THRESHOLD=high": "^VOLUME_THRESHOLD: 'high' is not allowed; allowed is a number$",
     "VOLUME_THRESHOLD=0": "^VOLUME_THRESHOLD: 0.0 is not allowed; allowed are 0.1 to 1000$",
     "WINDOW_MINUTES=90": "^WINDOW_MINUTES: 90 is not allowed; allowed are 1 to 60$",

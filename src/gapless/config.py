@@ -66,7 +66,10 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
 
     def venue(self, name: str) -> VenueSettings:
         """Give the settings of a venue, its defaults where nothing is set."""
-        return self.venues.setdefault(name, VenueSettings())
+        own = self.venues.setdefault(name, VenueSettings())
+        if own.products_per_connection is None:
+            own.products_per_connection = self.collect.products_per_connection
+        return own
 
 
 EXPLAINED = {
@@ -82,6 +85,7 @@ EXPLAINED = {
     "collect.instruments": "ids such as binance:BTCUSDT, or a venue; used when `gapless run` is given none",
     "collect.products": "what is collected of a venue named without a symbol, in its own symbols; empty: see top",
     "collect.top": "then so many of the highest quote volume in 24 h; 0: all online ones of the usual quote",
+    "collect.products_per_connection": "instruments on one connection of any venue; unset: as many as fit",
     "collect.history": "candles fetched before the first live one",
     "collect.resume_within": "an earlier run is joined on to if it ended at most this long ago",
     "collect.streams": "false: nothing is streamed, closed bars come by REST, a round a minute within the budget",
@@ -165,7 +169,10 @@ EXPLAINED = {
 }
 
 _MOST_PRODUCTS = 10_000
-_EXAMPLES = {"requests_per_hour": 1_000}  # of what is unset and has no limit of the venue to show
+_EXAMPLES = {
+    "requests_per_hour": 1_000,
+    "products_per_connection": 15,
+}  # of what is unset and has no limit of the venue to show
 
 
 def load(
@@ -244,6 +251,8 @@ def _checked(tree: dict[str, Any]) -> Settings:
             parse_duration(text)
         except BadInput as error:
             raise BadInput(f"{key}: {error}") from error
+    if (most := settings.collect.products_per_connection) is not None and most < 1:
+        raise BadInput(f"collect.products_per_connection: {most} is not allowed; 1 or more is")
     if not 0 <= settings.collect.top <= _MOST_PRODUCTS:
         raise BadInput(f"collect.top: {settings.collect.top} is not allowed; allowed are 0 to {_MOST_PRODUCTS}")
     settings.store.ages()

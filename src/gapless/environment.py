@@ -32,6 +32,7 @@ VARIABLES: dict[str, str] = {
     "CONFLICT_RESOLUTION": "consolidate.resolution",
     "MONITORING_CRYPTOS": "collect.products",
     "TOP_USD_PAIRS": "collect.top",
+    "PRODUCTS_PER_CONNECTION": "collect.products_per_connection",
     "VOLUME_THRESHOLD": "signals.volume_spike.threshold",
     "WINDOW_MINUTES": "signals.volume_spike.window_minutes",
     **_keys(),

@@ -18,12 +18,14 @@ class CollectSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     """What is collected: instruments by id, how much history, how far back an earlier run is joined.
 
     Of a venue that is named without a symbol `products` are collected, the venue's own symbols, else the `top` ones by
-    quote volume of 24 h, else (0) all that are usual there.
+    quote volume of 24 h, else (0) all that are usual there. `products_per_connection` counts where a venue has no such
+    setting of its own.
     """
 
     instruments: list[str] = field(default_factory=list)
     products: list[str] = field(default_factory=list)
     top: int = 0
+    products_per_connection: int | None = None
     history: str = "180m"
     resume_within: str = "7d"
     streams: bool = True
