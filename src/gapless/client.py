@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gapless.errors import BadInput, CouldNot, Unavailable, UnknownName
-from gapless.results import Signal
+from gapless.results import Signal, SourceSpan, Switch
 from gapless.volumes import Footprint
 
 log = logging.getLogger("gapless.client")
@@ -43,8 +43,11 @@ def _wait(failures: int) -> float:
     return random.uniform(0, min(LONGEST_WAIT_S, 0.25 * 2.0 ** min(failures, 10)))  # noqa: S311
 
 
-class TradeRow(Struct, frozen=True):
-    """A trade: `side` is the aggressor's (buy, sell, unknown), `fills` the executions that it stands for."""
+class TradeRow(Struct, frozen=True, omit_defaults=True):
+    """A trade: `side` is the aggressor's (buy, sell, unknown), `fills` the executions that it stands for.
+
+    One of a consolidated tape names its `source`, whose `seq` it has.
+    """
 
     seq: int
     time: datetime
@@ -53,10 +56,14 @@ class TradeRow(Struct, frozen=True):
     side: str
     fills: int
     first_fill: int
+    source: str | None = None
 
 
-class CandleRow(Struct, frozen=True):
-    """A closed bar, as it stood at one revision; `proof` says how well it is proven."""
+class CandleRow(Struct, frozen=True, omit_defaults=True):
+    """A closed bar, as it stood at one revision; `proof` says how well it is proven.
+
+    A consolidated one names its `source` where all of it came from one, and `sources` minute by minute.
+    """
 
     start: datetime
     open: Decimal | None
@@ -74,6 +81,8 @@ class CandleRow(Struct, frozen=True):
     proof: str
     revision: int
     polled: bool = False
+    source: str | None = None
+    sources: tuple[SourceSpan, ...] = ()
 
 
 class GapRow(Struct, frozen=True):
@@ -142,6 +151,15 @@ class GapEvent(Struct, frozen=True, tag="gap"):
     late: bool = False
 
 
+class SwitchEvent(Struct, frozen=True, tag="switch"):
+    """Another source of a consolidated instrument became active."""
+
+    stream: str
+    cursor: str
+    data: Switch
+    late: bool = False
+
+
 class TickerEvent(Struct, frozen=True, tag="ticker"):
     """The newest 24 h ticker of an instrument; values between may have been left out."""
 
@@ -179,7 +197,7 @@ class Lagged(Struct, frozen=True, tag="lagged"):
 
 
 StreamEvent = (
-    TradeEvent | CandleEvent | FootprintEvent | SignalEvent | GapEvent
+    TradeEvent | CandleEvent | FootprintEvent | SignalEvent | GapEvent | SwitchEvent
     | TickerEvent | QuoteEvent | BookEvent | Expired | Lagged
 )  # fmt: skip
 
@@ -303,6 +321,7 @@ class _Place:
                     TradeEvent(cursor=str() as cursor)
                     | CandleEvent(cursor=str() as cursor)
                     | FootprintEvent(cursor=cursor)
+                    | SwitchEvent(cursor=cursor)
                     | SignalEvent(cursor=str() as cursor)
                     | GapEvent(cursor=str() as cursor)
                 ):

@@ -1,17 +1,17 @@
 """The Python reader: one market, read from a store or from a running gapless, synchronous and beside a collector."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from gapless.asking import Moment, asked_range, at_of, ns_of, proof_of, rows_of, spans_of
+from gapless.consolidated import ConsolidatedReader
 from gapless.errors import BadInput, Incomplete, UnknownName
-from gapless.model import SECOND, Environment, Grid, Proof, Timeframe, iso, parse_time, parse_timeframe
-from gapless.model.times import epoch_ns
+from gapless.model import Environment, Grid, Proof, Timeframe, iso, parse_timeframe
 from gapless.query.footprint_batch import Item
 from gapless.query.market import Basis
 from gapless.results import (
@@ -22,7 +22,6 @@ from gapless.results import (
     Coverage,
     Gap,
     Instrument,
-    Layout,
     Quote,
     Rows,
     Signal,
@@ -33,9 +32,7 @@ from gapless.results import (
 from gapless.sources import STATES, Parameters, Source, open_source
 from gapless.volumes import Batch, BatchItem, Footprint, Profile
 
-Moment = datetime | str | int | float
 OnGap = Literal["keep", "raise", "skip"]
-T = TypeVar("T")
 
 
 def open_market(url: str | None = None, environment: Environment | None = None) -> "MarketReader":
@@ -98,8 +95,8 @@ class MarketReader:
         if on_gap not in ("keep", "raise", "skip"):
             raise BadInput(f"on_gap: {on_gap!r} is not allowed; allowed are keep, raise, skip")
         frame = parse_timeframe(timeframe, grid)
-        least = _proof(min_proof)
-        asked = _range(last, start, end, as_of) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
+        least = proof_of(min_proof)
+        asked = asked_range(last, start, end, as_of) | {"basis": basis, "live": forming, "grid": grid, "fetch": fetch}
         if indicators:
             texts = [indicators] if isinstance(indicators, str) else list(indicators)
             asked |= {"with": texts, "with_proof": max(least or Proof.DISPUTED, Proof.DISPUTED).text}
@@ -108,9 +105,9 @@ class MarketReader:
         for row in answer["rows"]:
             row["indicators"] = {column: row[column] for column in columns}
         rows = msgspec.convert(answer["rows"], list[Candle])
-        missing = _spans(answer)
+        missing = spans_of(answer)
         if least is not None:
-            weak = [row for row in rows if row.state != "open" and _proof(row.proof) < least]  # type: ignore[operator]
+            weak = [row for row in rows if row.state != "open" and proof_of(row.proof) < least]  # type: ignore[operator]
             missing = _joined([*missing, *((row.start, _end(row.start, frame)) for row in weak)])
             blank = {row.start for row in weak}
             rows = [_emptied(row) if row.start in blank else row for row in rows]
@@ -120,7 +117,7 @@ class MarketReader:
             raise Incomplete(f"of {id} {timeframe} {spans}{more} is not held as it was asked for")
         if on_gap == "skip":
             rows = [row for row in rows if row.state != "missing"]
-        return _rows(rows, candles_layout(columns), answer, missing)
+        return rows_of(rows, candles_layout(columns), answer, missing)
 
     def get_candles(self, id: str, timeframe: str, count: int) -> Rows[Candle]:
         """Give the last `count` closed bars."""
@@ -130,9 +127,9 @@ class MarketReader:
         self, id: str, *, start: Moment | None = None, end: Moment | None = None, as_of: Moment | None = None
     ) -> Rows[Trade]:
         """Give the trades of the primary tape with times in [start, end), by id."""
-        asked = _range(None, start, end, as_of)
+        asked = asked_range(None, start, end, as_of)
         answer = self._source.ask("trades", {"id": id, "received": True, **asked})
-        return _rows(msgspec.convert(answer["rows"], list[Trade]), TRADES, answer, _spans(answer))
+        return rows_of(msgspec.convert(answer["rows"], list[Trade]), TRADES, answer, spans_of(answer))
 
     def footprint(
         self, id: str, timeframe: str, start: Moment, *, ticks_per_row: int | None = None, fetch: bool = False,
@@ -148,7 +145,7 @@ class MarketReader:
             "live": True,
             "single": True,
             "fetch": fetch,
-            "as_of": _at(as_of),
+            "as_of": at_of(as_of),
         }
         answer = self._source.ask("footprint", asked | {"start": begin, "end": frame.end_of(begin)})
         if not answer["rows"]:
@@ -169,9 +166,9 @@ class MarketReader:
         as_of: Moment | None = None,
     ) -> Rows[Footprint]:
         """Give the footprints of many bars, rows of one height; a bar that fails carries its `error`."""
-        asked = _range(last, start, end, as_of) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
+        asked = asked_range(last, start, end, as_of) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
         answer = self._source.ask("footprint", {"id": id, "timeframe": timeframe, **asked})
-        return _rows(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, _spans(answer))
+        return rows_of(msgspec.convert(answer["rows"], list[Footprint]), FOOTPRINTS, answer, spans_of(answer))
 
     def footprint_batch(
         self, items: Iterable[tuple[str, str, Moment]], *,
@@ -207,11 +204,11 @@ class MarketReader:
         as_of: Moment | None = None,
     ) -> Rows[Profile]:
         """Give the volume profiles of sessions (1d, 1w, any timeframe), by default of the last closed one."""
-        asked = _range(last, start, end, as_of) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
+        asked = asked_range(last, start, end, as_of) | {"live": forming, "ticks_per_row": ticks_per_row, "fetch": fetch}
         if last is None and start is None:
             asked["last"] = None if end is not None else 1
         answer = self._source.ask("profile", {"id": id, "session": session, **asked})
-        return _rows(msgspec.convert(answer["rows"], list[Profile]), FOOTPRINTS, answer, _spans(answer))
+        return rows_of(msgspec.convert(answer["rows"], list[Profile]), FOOTPRINTS, answer, spans_of(answer))
 
     def signals(
         self,
@@ -233,16 +230,20 @@ class MarketReader:
         Every filter takes one word or several: `kind` is `reversal`, `volume_spike`, `pattern` (all of them) or
         `pattern.hammer`, `side` buy or sell, `state` found, confirmed, withdrawn, all, or by default what stands.
         """
-        least = _proof(min_proof)
+        least = proof_of(min_proof)
         words = {"id": id, "timeframe": timeframe, "kind": kind, "side": side, "state": state}
         asked: Parameters = {name: [value] if isinstance(value, str) else [*value] for name, value in words.items()}
         asked |= {"min_score": min_score, "min_proof": None if least is None else least.text}
-        answer = self._source.ask("signals", asked | _range(last, start, end, as_of))
-        return _rows(msgspec.convert(answer["rows"], list[Signal]), SIGNALS, answer, _spans(answer))
+        answer = self._source.ask("signals", asked | asked_range(last, start, end, as_of))
+        return rows_of(msgspec.convert(answer["rows"], list[Signal]), SIGNALS, answer, spans_of(answer))
 
     def explain(self, id: str, timeframe: str, start: Moment) -> dict[str, Any]:
         """Say where every part of the bar that contains `start` came from, in the shape of `gapless explain --json`."""
         return self._source.ask("explain", {"id": id, "timeframe": timeframe, "start": ns_of(start)})
+
+    def consolidated(self, id: str) -> ConsolidatedReader:
+        """Give the market that several venues make of an instrument, by its unified symbol (BTC/USDT)."""
+        return ConsolidatedReader(self._source, id)
 
     def instruments(self) -> list[Instrument]:
         """List the instruments."""
@@ -252,7 +253,7 @@ class MarketReader:
         """List the named gaps of every tape (of one instrument) in every state (in one), newest first."""
         if state is not None and state not in STATES:
             raise BadInput(f"state: {state!r} is not allowed; allowed are {', '.join(STATES)}")
-        asked = {"id": id, "state": state, "as_of": _at(as_of)}
+        asked = {"id": id, "state": state, "as_of": at_of(as_of)}
         return msgspec.convert(self._source.ask("gaps", asked)["rows"], list[Gap])
 
     def coverage(self, id: str | None = None) -> list[Coverage]:
@@ -275,44 +276,6 @@ class MarketReader:
         return self._source.ask("book", {"id": id, "depth": depth})
 
 
-def ns_of(moment: Moment) -> int:
-    """Read a time as ns UTC."""
-    if isinstance(moment, datetime):
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = zoned - datetime(1970, 1, 1, tzinfo=UTC)
-        return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-    if isinstance(moment, str):
-        return parse_time(moment, time.time_ns())
-    whole = int(moment)
-    unit = epoch_ns(whole) // whole if whole else SECOND
-    return epoch_ns(whole) + round((moment - whole) * unit)
-
-
-def _at(moment: Moment | None) -> int | None:
-    return None if moment is None else ns_of(moment)
-
-
-def _range(last: int | None, start: Moment | None, end: Moment | None, as_of: Moment | None = None) -> Parameters:
-    """Read what range is meant, and as of when; times as ns UTC."""
-    if last is not None and (start is not None or end is not None):
-        raise BadInput("last goes alone; a range is start and end")
-    if last is not None and last < 1:
-        raise BadInput(f"last: {last} is not allowed; allowed is a number from 1 on")
-    begin, until = _at(start), _at(end)
-    if begin is not None and until is not None and until <= begin:
-        raise BadInput("end must be later than start")
-    return {"last": last, "start": begin, "end": until, "as_of": _at(as_of)}
-
-
-def _proof(least: str | Proof | None) -> Proof | None:
-    if least is None or isinstance(least, Proof):
-        return least
-    try:
-        return Proof[least.upper()]
-    except KeyError:
-        raise BadInput(f"{least!r} is no proof; allowed are {', '.join(p.text for p in Proof)}") from None
-
-
 def _emptied(row: Candle) -> Candle:
     return replace(
         row, open=None, high=None, low=None, close=None, volume=None, quote_volume=None, trades=None,
@@ -325,10 +288,6 @@ def _end(start: datetime, frame: Timeframe) -> datetime:
     return datetime.fromtimestamp(frame.end_of(ns_of(start)) // 1_000_000_000, UTC)
 
 
-def _spans(answer: dict[str, Any]) -> list[tuple[datetime, datetime]]:
-    return msgspec.convert(answer["missing"], list[tuple[datetime, datetime]])
-
-
 def _joined(spans: list[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
     result: list[tuple[datetime, datetime]] = []
     for start, end in sorted(spans):
@@ -337,12 +296,3 @@ def _joined(spans: list[tuple[datetime, datetime]]) -> list[tuple[datetime, date
         else:
             result.append((start, end))
     return result
-
-
-def _rows(
-    rows: Sequence[T], layout: Layout, answer: dict[str, Any], missing: list[tuple[datetime, datetime]]
-) -> Rows[T]:
-    return Rows(
-        rows, layout, proof=answer["proof"], revision=answer["revision"], sources=answer["sources"], missing=missing,
-        elapsed_ms=answer["elapsed_ms"], fetch=answer.get("fetch"),
-    )  # fmt: skip

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gapless.adapters import open_store
+from gapless.asking import Moment, ns_of
 from gapless.client import CandleEvent, SignalEvent
 from gapless.collect.replay import Difference, Replay, Told, digest, standing
 from gapless.derive.bars import ClosedBar
@@ -27,7 +28,6 @@ from gapless.net.clock import SystemClock
 from gapless.ports import Clock
 from gapless.query.market import Market
 from gapless.query.present import candle_row, signal_row
-from gapless.reader import Moment, ns_of
 from gapless.store.sqlite import SqliteStore
 
 ReplayEvent = CandleEvent | SignalEvent

@@ -6,7 +6,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from msgspec import Struct, json
+from msgspec import Struct, field, json
 
 from gapless.model.signal import Fact
 from gapless.volumes import Footprint, Span
@@ -58,6 +58,46 @@ class Trade(Struct, frozen=True, kw_only=True):
     fills: int
     first_fill: int
     received: datetime
+
+
+class SourceSpan(Struct, frozen=True, kw_only=True):
+    """Minutes of [start, end) that came from one source; None where no source has them."""
+
+    source: str | None
+    start: datetime
+    end: datetime
+
+
+class ConsolidatedCandle(Candle, frozen=True, kw_only=True):
+    """A bar of a consolidated instrument: `source` where all of it came from one, `sources` minute by minute."""
+
+    source: str | None
+    sources: tuple[SourceSpan, ...]
+
+
+class ConsolidatedTrade(Struct, frozen=True, kw_only=True):
+    """A trade of a consolidated tape, with the source that it came from and its id there."""
+
+    source: str
+    seq: int
+    time: datetime
+    price: Decimal
+    size: Decimal
+    side: str
+    fills: int
+    first_fill: int
+
+
+class Switch(Struct, frozen=True, kw_only=True):
+    """Another source became active: `instant` is the exchange time from which on it counts, `known_at` ours."""
+
+    instrument: str
+    former: str | None = field(name="from")
+    to: str
+    reason: str
+    instant: datetime | None
+    known_at: datetime
+    sources: tuple[str, ...]
 
 
 class Signal(Struct, frozen=True, kw_only=True):
@@ -214,6 +254,10 @@ TRADES = _of((
     ("time", "time"), ("seq", "count"), ("price", "number"), ("size", "number"), ("side", "word"),
     ("fills", "count"), ("first_fill", "count"), ("received", "time"),
 ))  # fmt: skip
+
+
+CONSOLIDATED = _of((*CANDLES.columns, ("source", "word")))
+CONSOLIDATED_TRADES = _of((("source", "word"), *(column for column in TRADES.columns if column[0] != "received")))
 
 
 def _signals(rows: Sequence[Signal]) -> Iterator[tuple[Any, ...]]:

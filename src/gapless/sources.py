@@ -15,6 +15,7 @@ from gapless.adapters import open_store
 from gapless.errors import BadInput, CouldNot, UnknownName
 from gapless.model import Environment, Proof, Tape, iso, parse_timeframe
 from gapless.query.audit import audit_object, audit_tape
+from gapless.query.consolidated import consolidated, consolidated_rows, switch_row, trades_listing, turns_of
 from gapless.query.explain import explain
 from gapless.query.feed import gap_row
 from gapless.query.footprint import footprint, footprint_answer
@@ -29,6 +30,7 @@ from gapless.query.signals import named, signal_listing, signals, which
 Parameters = dict[str, Any]
 STATES = ("open", "repaired", "permanent", "expired")
 _TIMEOUT = 30.0
+_RANGED = ("candles", "trades", "footprint", "profile", "consolidated/candles", "consolidated/trades")
 
 
 def open_source(url: str | None, environment: Environment | None) -> "Source":
@@ -73,6 +75,9 @@ class StoredSource:
             "explain": self._explain,
             "instruments": lambda _: {"rows": instrument_rows(self._store.instruments())},
             "gaps": self._gaps,
+            "consolidated/candles": self._consolidated_candles,
+            "consolidated/trades": self._consolidated_trades,
+            "consolidated/switches": self._switches,
             "coverage": lambda p: {"rows": [audit_object(audit_tape(self._store, t)) for t in self._tapes(p)]},
         }
 
@@ -164,6 +169,18 @@ class StoredSource:
     def _explain(self, p: Parameters) -> dict[str, Any]:
         return explain(self._market, self._market.instrument(p["id"]), parse_timeframe(p["timeframe"]), p["start"])
 
+    def _consolidated_candles(self, p: Parameters) -> dict[str, Any]:
+        whole, frame = consolidated(self._then(p), p["id"]), parse_timeframe(p["timeframe"], p["grid"])
+        answer = whole.candles(frame, start=p["start"], end=p["end"], last=p["last"], live=p["live"])
+        return listing(answer, consolidated_rows(answer), epoch=None)
+
+    def _consolidated_trades(self, p: Parameters) -> dict[str, Any]:
+        return trades_listing(consolidated(self._then(p), p["id"]).trades(start=p["start"], end=p["end"]))
+
+    def _switches(self, p: Parameters) -> dict[str, Any]:
+        symbol = consolidated(self._market, p["id"]).symbol
+        return {"rows": [switch_row(turn) for turn in turns_of(self._store, symbol) if turn.switches]}
+
     def _tapes(self, p: Parameters) -> Sequence[Tape]:
         return self._store.tapes(self._market.instrument(p["id"]).id if p["id"] else None)
 
@@ -195,13 +212,13 @@ class ServedSource:
     def ask(self, what: str, parameters: Parameters) -> dict[str, Any]:
         """Ask by HTTP, and go on to the end of a range."""
         asked = {name: value for name, value in parameters.items() if value not in (None, []) and name != "single"}
-        if what in ("candles", "trades", "footprint", "profile") and not asked.keys() & {"start", "last"}:
+        if what in _RANGED and not asked.keys() & {"start", "last"}:
             asked["start"] = 0
         if "fetch" in asked:
             asked["fetch"] = "missing" if asked["fetch"] else "none"
         answer = self._get(what, asked)
         while answer.get("next") is not None:
-            onwards = {"first": answer["next"]} if what == "trades" else {"start": answer["next"]}
+            onwards = {"first" if what.endswith("trades") else "start": answer["next"]}
             answer = _continued(answer, self._get(what, asked | onwards))
         return answer
 

@@ -20,8 +20,8 @@ START = 1_767_787_200_000_000_000  # 2026-01-07T12:00Z
 class TwoVenues:
     """Trades come with consecutive ids; `time` is that of the newest, the same at both venues."""
 
-    def __init__(self) -> None:
-        self.store = SqliteStore(":memory:", environment="sim")
+    def __init__(self, path: str = ":memory:") -> None:
+        self.store = SqliteStore(path, environment="sim")
         self.tapes: dict[str, Tape] = {}
         self.seqs: dict[str, int] = {}
         self.lost: list[tuple[str, list[Trade]]] = []
@@ -49,7 +49,7 @@ class TwoVenues:
         self.seqs[name] += 1
         seq = self.seqs[name]
         price = (10_000 if name == A else 1_000) + seq % 7
-        return Trade(seq, time, price, 1 + seq % 5, 1, 1, seq, time)
+        return Trade(seq, time, price, 1 + seq % 5, 1, 1, seq, self.known_at)
 
     def trades(self, name: str, count: int, *, step: int = 100 * MS, lose: int = 0) -> None:
         """Let a venue trade on; the first `lose` of them do not arrive."""

@@ -1,7 +1,8 @@
 """`gapless candles`: bars of any timeframe."""
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +25,10 @@ from gapless.cli.options import (
     unfetched,
 )
 
+if TYPE_CHECKING:
+    from gapless.model import Timeframe
+    from gapless.query.market import Market
+
 
 def candles(
     instrument: Annotated[str, typer.Argument(help="An id such as binance:BTCUSDT, or any usual spelling.")],
@@ -35,6 +40,10 @@ def candles(
         str, typer.Option("--basis", help="venue (its own bars where held) or tape (our fold).")
     ] = "venue",
     live: Annotated[bool, typer.Option("--live", help="Add the forming bar.")] = False,
+    consolidated: Annotated[
+        bool,
+        typer.Option("--consolidated", help="One market of several venues (BTC/USDT); bars name their source."),
+    ] = False,
     indicators: With = None,
     grid: Annotated[str, typer.Option("--grid", help="midnight or epoch.")] = "midnight",
     fetch: Fetches = False,
@@ -61,6 +70,11 @@ def candles(
         raise BadInput("--last goes alone; a range is --start and --end")
     begin, until = moment(start, "--start"), moment(end, "--end")
     ordered(begin, until)
+    if consolidated:
+        if fetch or indicators or basis != "venue":
+            raise BadInput("--consolidated goes without --fetch, --with and --basis")
+        asked = {"start": begin, "end": until, "last": last, "live": live}
+        return _consolidated(opened(store, env, as_of), instrument, frame, asked, format, epoch, output)
     columns = indicators_asked(indicators or (), frame)
     unfetched(as_of, fetch=fetch)
     told = fetched(
@@ -101,3 +115,28 @@ def candles(
             file=sys.stderr,
         )
     return 1 if holes or (fetch and answer.missing) else 0
+
+
+def _consolidated(
+    market: "Market", text: str, frame: "Timeframe", asked: dict[str, Any], form: str, epoch: str | None,
+    output: Path | None,
+) -> int:  # fmt: skip
+    """Print consolidated candles; the column `source` names those of all minutes of a bar."""
+    from gapless.cli.output import write_rows
+    from gapless.model import Proof
+    from gapless.query.consolidated import consolidated, consolidated_rows
+    from gapless.query.present import CANDLE_COLUMNS, candle_decimals, listing
+
+    answer = consolidated(market, text).candles(frame, **asked)
+    rows = [
+        row if form == "json" else row | {"source": " ".join(dict.fromkeys(p["source"] or "-" for p in row["sources"]))}
+        for row in consolidated_rows(answer, epoch=epoch)
+    ]
+    write_rows(
+        (*CANDLE_COLUMNS, "source", *(["sources"] if form == "json" else [])), rows, form=form, output=output,
+        wrap=lambda rows: listing(answer, rows, epoch=epoch),
+        decimals=candle_decimals(answer.price_digits, answer.size_digits),
+    )  # fmt: skip
+    if not answer.rows:
+        print(f"gapless: no closed {frame} bar of {text} is held there", file=sys.stderr)
+    return 1 if any(row.proof is Proof.MISSING for row in answer.rows) else 0

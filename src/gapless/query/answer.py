@@ -58,6 +58,9 @@ class ConsolidatedTrades(Struct, kw_only=True):
     instrument: str
     digits: dict[str, Digits]
     rows: list[tuple[str, Trade]]
+    proof: Proof
+    sources: list[str]
+    missing: list[Span]
     next: str | None
     elapsed_ms: float
 

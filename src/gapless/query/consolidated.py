@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from gapless.model import MINUTE, Candle, Proof, State, Tape, Timeframe, Trade
 from gapless.model.instrument import squeeze
 from gapless.model.times import in_epoch, iso
 from gapless.ports import TapeReader
-from gapless.query.answer import ConsolidatedAnswer, ConsolidatedTrades
+from gapless.query.answer import ConsolidatedAnswer, ConsolidatedTrades, TradeAnswer
 from gapless.query.market import Market, bounds, missing_of
 from gapless.query.present import candle_row, trade_row
 
@@ -193,14 +194,25 @@ class Consolidated:
         began = time.perf_counter()
         found = self._tape(start or 0, _END if end is None else end, first)
         rows = list(found if limit is None else islice(found, limit + 1))
-        following = rows[limit] if limit is not None and len(rows) > limit else None
+        following = rows.pop() if limit is not None and len(rows) > limit else None
+        parts = [self._proven(source, [trade for _, trade in run]) for source, run in groupby(rows, itemgetter(0))]
         return ConsolidatedTrades(
             instrument=self.symbol,
             digits=self.scales,
-            rows=rows if limit is None else rows[:limit],
+            rows=rows,
+            proof=min((part.proof for part in parts), default=Proof.MISSING),
+            sources=sorted({name for part in parts for name in part.sources} or {"store"}),
+            missing=[span for part in parts for span in part.missing],
             next=f"{following[0]}@{following[1].seq}" if following else None,
             elapsed_ms=(time.perf_counter() - began) * 1_000,
         )
+
+    def _proven(self, source: str, run: list[Trade]) -> TradeAnswer:
+        """Say of the trades of one turn how well they are proven, and what is missing between them."""
+        tape = self.tape(source)
+        assert tape is not None, "trades come from a tape"
+        run.sort(key=lambda trade: trade.seq)
+        return self._market.trade_answer(self._reader.instrument(source), tape, run, began=0.0)
 
     def _tape(self, start: int, end: int, first: str | None) -> Iterator[tuple[str, Trade]]:
         seq, begin = 0, start
@@ -266,6 +278,19 @@ def consolidated_trade(
 ) -> dict[str, Any]:
     """Write a trade of the consolidated tape, in the digits of its source."""
     return {"source": source, **trade_row(trade, *digits[source], epoch=epoch)}
+
+
+def trades_listing(answer: ConsolidatedTrades, *, epoch: str | None = None) -> dict[str, Any]:
+    """Write a stretch of a consolidated tape in the shape of every list."""
+    return {
+        "rows": [consolidated_trade(source, trade, answer.digits, epoch=epoch) for source, trade in answer.rows],
+        "proof": answer.proof.text,
+        "revision": 0,
+        "sources": answer.sources,
+        "missing": [[in_epoch(a, epoch), in_epoch(b, epoch)] for a, b in answer.missing],
+        "next": answer.next,
+        "elapsed_ms": round(answer.elapsed_ms, 3),
+    }
 
 
 def switch_row(turn: Turn, *, epoch: str | None = None) -> dict[str, Any]:

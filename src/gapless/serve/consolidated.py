@@ -13,8 +13,8 @@ from gapless.model.times import in_epoch
 from gapless.query.consolidated import (
     consolidated,
     consolidated_rows,
-    consolidated_trade,
     switch_row,
+    trades_listing,
     turns_of,
 )
 from gapless.query.market import Market
@@ -153,8 +153,7 @@ def _trades(
 ) -> Answer:
     whole = consolidated(market, text)
     answer = whole.trades(start=start, end=end, first=first, limit=limit)
-    rows = [consolidated_trade(source, trade, answer.digits, epoch=epoch) for source, trade in answer.rows]
-    return {"id": whole.symbol, "rows": rows, "next": answer.next, "elapsed_ms": round(answer.elapsed_ms, 3)}
+    return {"id": whole.symbol, **trades_listing(answer, epoch=epoch)}
 
 
 def _switches(market: Market, text: str | None, *, epoch: str | None) -> Answer:
