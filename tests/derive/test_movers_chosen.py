@@ -90,3 +90,14 @@ def test_nobody_left_out_moved_more_than_somebody_chosen(changes, gainers, loser
     assert all(change <= least and change >= most for symbol, change in changes.items() if symbol not in found)
     assert len(found) >= min(max(gainers, losers), len(changes))
     assert found == chosen(instruments[::-1], rows[::-1], gainers, losers)
+
+
+def test_what_tickers_do_not_tell_is_made_of_what_they_do():
+    """Of contracts a venue may tell neither how many traded, nor their quote volume, nor the change."""
+
+    def untold(symbol: str, opened: str, last: str, volume: str) -> Ticker:
+        return replace(ticker(symbol, "", volume=volume, turnover="", trades=-1), open=opened, last=last)
+
+    rows = [untold("A", "100", "103", "1"), untold("B", "3", "2", "50"), untold("C", "0", "1", "9"), *TICKERS[3:]]
+    assert chosen(ALL, rows, floor=100) == ["D", "A", "B", "F"]
+    assert chosen(ALL, rows, floor=102) == ["A"]

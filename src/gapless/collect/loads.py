@@ -1,8 +1,11 @@
 """How many messages the streams of each instrument bring: measured, else expected."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from gapless.collect.connection import Connection
+from gapless.derive.tickers import ONE, turnover
+from gapless.errors import BadNumber
 from gapless.model import DAY, MINUTE, SECOND, Ticker
 from gapless.protocol.rate import Flow
 from gapless.protocol.shards import Lot, lots_of
@@ -27,8 +30,9 @@ class Loads:
         for ticker in tickers:
             if ticker.trades >= 0:
                 self._trades[ticker.instrument] = ticker.trades / _DAY
-            elif ticker.quote_volume:
-                self._worth[ticker.instrument] = float(ticker.quote_volume)
+            else:
+                with suppress(BadNumber):
+                    self._worth[ticker.instrument] = turnover(ticker) / ONE
 
     def traded(self, instrument: str, per_second: float) -> None:
         """Expect what was stored of the last time that an instrument was collected, unless something newer tells."""

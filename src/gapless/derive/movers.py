@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
+from gapless.derive.tickers import DIGITS, ONE, change, turnover
 from gapless.errors import BadNumber
 from gapless.model import Instrument, Ticker
 from gapless.model.number import wide
-
-_DIGITS = 12  # more than any venue writes percentages and sums with
 
 
 def movers(
@@ -20,11 +19,11 @@ def movers(
     open_ = {
         one.id for one in instruments if (one.kind, one.quote, one.status) == ("perpetual", "USDT", "trading")
     }  # fmt: skip
-    floor = min_quote_volume * 10**_DIGITS
+    floor = min_quote_volume * ONE
     changes = sorted(
-        (change, ticker.instrument)
+        (changed, ticker.instrument)
         for ticker in tickers
-        if ticker.instrument in open_ and (change := _change(ticker, floor)) is not None
+        if ticker.instrument in open_ and (changed := _change(ticker, floor)) is not None
     )
     fallen = [name for _, name in changes[:losers]]
     risen = [name for _, name in sorted(changes, key=lambda one: (-one[0], one[1]))[:gainers]]
@@ -34,11 +33,11 @@ def movers(
 def _change(ticker: Ticker, floor: int) -> int | None:
     """Give by how much a price changed; None where too little was traded, or what is said of it is no number."""
     try:
-        volume, turnover = wide(ticker.volume, _DIGITS), wide(ticker.quote_volume, _DIGITS)
-        change = wide(ticker.change_percent, _DIGITS)
+        traded = ticker.trades != 0 and wide(ticker.volume, DIGITS) > 0 and turnover(ticker) >= floor
+        changed = change(ticker)
     except BadNumber:
         return None
-    return change if ticker.trades > 0 and volume > 0 and turnover >= floor else None
+    return changed if traded else None
 
 
 def exchanged(now: Collection[str], then: Collection[str]) -> int:

@@ -3,13 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from gapless.derive.tickers import turnover
 from gapless.errors import BadNumber
 from gapless.model import Instrument, Ticker
 from gapless.model.instrument import Kind
-from gapless.model.number import wide
 
-_DIGITS = 12  # more than any venue writes volumes with
-_ONE: int = 10**_DIGITS
 _KINDS: tuple[Kind, ...] = ("spot", "perpetual", "forex", "future")
 
 
@@ -42,8 +40,6 @@ def busiest(instruments: Iterable[Instrument], tickers: Iterable[Ticker], most: 
 
 def _turnover(ticker: Ticker) -> int:
     try:
-        if ticker.quote_volume:
-            return wide(ticker.quote_volume, _DIGITS)
-        return wide(ticker.volume, _DIGITS) * wide(ticker.last, _DIGITS) // _ONE
+        return turnover(ticker)
     except BadNumber:
         return 0

@@ -1,9 +1,8 @@
 """Chooses the instruments to look at: those named, else the busiest that can be learned without spending weight."""
 
-from decimal import Decimal
-
 from msgspec import Struct
 
+from gapless.derive.tickers import turnover
 from gapless.doctor.listening import Ear, Listening, tape_kind
 from gapless.errors import BadInput
 from gapless.model import Instrument
@@ -58,8 +57,4 @@ async def choose(asked: list[str] | int, listed: list[Instrument], listening: Li
 
 
 def _volume(ear: Ear) -> int:
-    """Give what was traded in 24 h, in whole units of the quote: as it is told, else at the last price."""
-    if ear.ticker is None:
-        return 0
-    told = ear.ticker.quote_volume
-    return int(Decimal(told) if told else Decimal(ear.ticker.volume) * Decimal(ear.ticker.last))
+    return turnover(ear.ticker) if ear.ticker else 0
