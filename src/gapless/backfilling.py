@@ -26,7 +26,6 @@ from gapless.collect.sources import Sources
 from gapless.config import load
 from gapless.errors import Banned
 from gapless.model import Instrument, TapeKind, Timeframe, iso
-from gapless.model.instrument import squeeze
 from gapless.model.times import parse_duration
 from gapless.net.clock import SystemClock
 from gapless.net.rest import AiohttpRest
@@ -210,7 +209,7 @@ async def _instruments(
 
 
 def _bare(market: Venue, text: str) -> Instrument:
-    return market.archives.instrument(squeeze(text.partition(":")[2].partition(":")[0]).upper())
+    return market.archives.instrument(text.partition(":")[2].partition(":")[0].upper())
 
 
 def _told(name: str, planned: BackfillPlan, came: Fetched, *, missing: int, weight: int) -> dict[str, object]:

@@ -288,7 +288,7 @@ class Archives(Protocol):
         """Read what a file holds from its name; None when it is no archive file of this venue."""
 
     def instrument(self, symbol: str) -> Instrument:
-        """Describe an instrument of which only the symbol is known; its digits are 0."""
+        """Describe an instrument of which only the symbol is known, as people write it; its digits are 0."""
 
     def fields(self, lines: Iterable[bytes], kind: TapeKind) -> list[list[str]]:
         """Split the lines of a file into fields, without its header; `BadFile` when a line has too few."""

@@ -24,6 +24,7 @@ class Unarchived(Struct, frozen=True):
 
     def instrument(self, symbol: str) -> Instrument:
         """Describe an instrument of which only the symbol is known: its assets stand around the first hyphen."""
+        symbol = symbol.replace("/", "-")
         base, _, quote = symbol.partition("-")
         return Instrument(
             venue=self.venue, symbol=symbol, base=base, quote=quote.partition("-")[0], kind="spot", price_digits=0,

@@ -64,6 +64,7 @@ def _described(info: SymbolInfo, market: Market, tick: str, step: str) -> Instru
 
 def bare(symbol: str, market: Market) -> Instrument:
     """Describe an instrument of which only the symbol is known: base and quote split at a usual quote asset."""
+    symbol = symbol.replace("/", "").replace("-", "")
     quote = next((asset for asset in _QUOTES if symbol.endswith(asset) and symbol != asset), "")
     return Instrument(
         venue=market.name,
