@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from manual import EPOCH, Answer, Asked, HandHttp, Impatient, ManualClock, reply, settled
+from msgspec.structs import replace
 
 from gapless.budget.host import Ceiling
 from gapless.collect.rest import RestClient
@@ -251,3 +252,13 @@ def test_a_key_goes_only_where_it_is_asked_for() -> None:
     asyncio.run(both())
     assert [asked.headers for asked in http.asked] == [{}, {"X-MBX-APIKEY": "secret"}]
     assert rest.keyed
+
+
+def test_what_every_request_to_a_host_carries_is_sent_beside_the_key() -> None:
+    rest, http = client(Impatient(), script(reply({}), reply({})), key="secret")
+    demo = Request(TIME.url, 1, headers=(("x-simulated-trading", "1"),))
+    asyncio.run(rest.get(demo))
+    asyncio.run(rest.get(replace(demo, keyed=True)))
+    assert [asked.headers for asked in http.asked] == [
+        {"x-simulated-trading": "1"}, {"x-simulated-trading": "1", "X-MBX-APIKEY": "secret"},
+    ]  # fmt: skip
