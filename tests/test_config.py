@@ -71,6 +71,7 @@ WRONG = {
     "colect.history=1m": "there is no setting colect; allowed are .* did you mean collect",
     "venues.binanse.reserve=1": "venues.binanse: there is no such venue; allowed are .* did you mean binance",
     "venues.binance.trade_stream=x": "there is no setting venues.binance.trade_stream; .* did you mean trades_stream",
+    "venues.binance.books_stream=depth5": "venues.binance.books_stream: 'depth5' is not allowed; there is but one",
     "venues.binance.trades_stream=trades": "venues.binance.trades_stream: 'trades' is not allowed; allowed are aggT",
     "venues.binance.environment=simm": "venues.binance.environment: .*simm.* allowed are live, demo, sim",
     "venues.binance.reserve=-1": "venues.binance.reserve: -1 is not allowed; allowed are 0 to 2399$",

@@ -155,6 +155,7 @@ EXPLAINED = {
     "venues.NAME.api_secret": "signs tokens, with api_key as its name, where the venue takes them",
     "venues.NAME.token_life": "a connection is replaced before its token is so old; empty: tokens only begin one",
     "venues.NAME.trades_stream": "which stream of trades makes the tape; empty: the venue's usual one",
+    "venues.NAME.books_stream": "which stream brings the books that are kept, where a venue has several",
     "venues.NAME.sides": "where nobody knows whose side its trades tell: maker or taker; empty: as it is documented",
     "venues.NAME.weight_per_minute": "own ceiling; unset: the venue's limit",
     "venues.NAME.reserve": "weight a minute that is never spent",

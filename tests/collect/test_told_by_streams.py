@@ -57,12 +57,27 @@ def test_a_book_that_lost_a_change_is_begun_anew_by_stream_until_a_snapshot_come
     asyncio.run(main())
 
 
+def test_five_best_levels_are_the_whole_book_each_time_and_none_is_begun_anew() -> None:
+    renewed: list[str] = []
+    books = Books(OKX, None, HOSTS, ManualClock(), renewed.append)  # type: ignore[arg-type]
+    books.keep(SWAP)
+    for n in (1, 2):
+        row = {"asks": [["84001", str(n), "0", "1"]], "bids": [["84000", "3", "0", "1"]], "ts": str(T0), "seqId": n}
+        raw = json.dumps({"arg": {"channel": "books5", "instId": SWAP.symbol}, "data": [row]}).encode()
+        (event,) = OKX.streams.group([raw]).runs[f"books5:{SWAP.symbol}"]
+        books.diff(SWAP.id, OKX.streams.depth(event, SWAP.scale("trade")))
+        top = books.top(SWAP.id, 5)
+        assert top is not None
+        assert (top["state"], top["asks"], top["update"]) == ("live", [["84001.0", f"0.0{n}00"]], n)
+    assert renewed == []
+
+
 def test_a_product_that_its_stream_calls_suspended_is_looked_up_at_once_and_ended_when_the_list_agrees() -> None:
     takers = market(20)
     swap, clock, ended, asked = Swap(), ManualClock(), [], []
     swap.takers(takers)
     swap.hear("candle1m", [candle([one for fills in takers for one in fills], 1)])
-    swap.pipeline.attend(OKX.streams.standing("public"))
+    swap.pipeline.attend(list(OKX.at_large))
 
     async def listed():
         asked.append(clock.monotonic())
@@ -95,7 +110,7 @@ def test_a_product_that_its_stream_calls_suspended_is_looked_up_at_once_and_ende
 
 def test_what_a_stream_at_large_says_and_nobody_can_read_is_kept_as_odd_and_stops_nothing() -> None:
     swap = Swap()
-    swap.pipeline.attend(OKX.streams.standing("public"))
+    swap.pipeline.attend(list(OKX.at_large))
     assert len(swap.pipeline.batch({"instruments:SPOT": [7]}, 1, 1)) == 1
 
 

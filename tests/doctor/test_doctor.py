@@ -76,8 +76,8 @@ def test_an_honest_venue_passes_every_check(
 class Misnamed(BinanceStreams, frozen=True):
     """Names the stream of quotes wrongly; the venue acknowledges what it does not know."""
 
-    def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
-        right = super().stream(instrument, kind)
+    def stream(self, instrument: Instrument, kind: StreamKind, channel: str = "") -> Stream:
+        right = super().stream(instrument, kind, channel)
         return replace(right, name=right.name + "x") if kind == "quote" else right
 
 

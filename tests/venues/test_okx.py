@@ -10,6 +10,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapless.collect.settings import VenueSettings
+from gapless.collect.settings import check as checked
 from gapless.errors import BadInput, BadNumber
 from gapless.model import MS, Instrument, Quote, Tape, Ticker, Trade
 from gapless.model.book import BookEvent, DepthSnapshot
@@ -361,12 +363,14 @@ def test_subscriptions_name_channel_and_instrument_on_their_paths_and_fit_into_a
     path = {kind: OKX.streams.url(hosts, stream.group) for kind, stream in streams.items()}
     public, business = "wss://ws.okx.com:8443/ws/v5/public", "wss://ws.okx.com:8443/ws/v5/business"
     assert path == dict.fromkeys(kinds, public) | {"trade": business, "bars": business}
-    names = [streams["trade"].name, OKX.streams.standing("public")[1].name]
+    with pytest.raises(BadInput, match=r"venues.okx.books_stream: 'book' is not allowed; allowed are books, books5"):
+        checked(VenueSettings(books_stream="book"), OKX)
+    assert OKX.streams.stream(SWAP, "depth", "books5").name == "books5:BTC-USDT-SWAP"
+    names = [streams["trade"].name, OKX.at_large[1].name]
     assert json.loads(*OKX.streams.subscribe(names, 7, None)) == {
         "id": "7", "op": "subscribe",
         "args": [{"channel": "trades-all", "instId": "BTC-USDT-SWAP"}, {"channel": "instruments", "instType": "SWAP"}],
     }  # fmt: skip
-    assert OKX.streams.standing("business") == OKX.streams.standing("books") == []
     longest = ["trades-all:" + "X" * 40 for _ in range(OKX.limits.names_per_message)]
     assert len(OKX.streams.subscribe(longest, 2**62, None)[0]) < 65_536
 

@@ -158,8 +158,8 @@ class Collector:
         kinds += ["ticker"] if self._collect.tickers else []
         kinds += ["quote"] if self._collect.quotes else []
         kinds += ["depth"] if book else []
-        pushed = self.venue.streams.kinds
-        return [self.venue.streams.stream(instrument, one) for one in kinds if one in pushed]
+        named, pushed = {"depth": self._settings.books_stream}, self.venue.streams.kinds
+        return [self.venue.streams.stream(instrument, one, named.get(one, "")) for one in kinds if one in pushed]
 
     async def change(self, add: list[str], remove: list[str]) -> dict[str, str]:
         """Begin and end instruments while everything else goes on; give those refused, each with the reason."""

@@ -59,6 +59,7 @@ class VenueSettings(Struct, forbid_unknown_fields=True, kw_only=True):
     api_secret: str = ""
     token_life: str = ""
     trades_stream: str = ""
+    books_stream: str = ""
     sides: str = ""
     weight_per_minute: int | None = None
     reserve: int = 0
@@ -122,11 +123,10 @@ def kind_of(settings: VenueSettings, venue: Venue) -> TapeKind:
 def check(settings: VenueSettings, venue: Venue) -> None:
     """Refuse, in one sentence that names the key, what the venue does not allow or what would allow nothing."""
     name, limits = venue.name, venue.limits
-    if settings.trades_stream and settings.trades_stream not in venue.tapes:
-        raise BadInput(
-            f"venues.{name}.trades_stream: {settings.trades_stream!r} is not allowed; "
-            f"allowed are {', '.join(venue.tapes)}"
-        )
+    for key, names in (("trades_stream", tuple(venue.tapes)), ("books_stream", venue.books)):
+        if (chosen := getattr(settings, key)) and chosen not in names:
+            allowed = f"allowed are {', '.join(names)}" if names else "there is but one"
+            raise BadInput(f"venues.{name}.{key}: {chosen!r} is not allowed; {allowed}")
     if settings.sides and settings.sides not in venue.sides:
         allowed = f"allowed are {', '.join(venue.sides)}" if venue.sides else "whose side the venue tells is known"
         raise BadInput(f"venues.{name}.sides: {settings.sides!r} is not allowed; {allowed}")

@@ -165,8 +165,8 @@ class Streams(Protocol):
     def ping(self) -> str | None:
         """The text that keeps a connection alive, answered by "pong"; None where protocol pings do."""
 
-    def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
-        """Name the stream that carries a kind of event of an instrument."""
+    def stream(self, instrument: Instrument, kind: StreamKind, channel: str = "") -> Stream:
+        """Name the stream that carries a kind of event of an instrument; of several, the one that `channel` names."""
 
     def standing(self, group: str) -> list[Stream]:
         """List the streams that every connection of a group carries beside those of its instruments."""
@@ -314,16 +314,17 @@ class Venue(Struct, frozen=True, kw_only=True):
     """One exchange. `hosts` gives the addresses of an environment, from `sim_url` where that is simulated.
 
     `tapes` are the names that the venue gives its streams of trades, with the kind of tape that each makes, the usual
-    one first. `sign` makes a token at a time (ns UTC of this machine) that lives for `token_life` ns and counts once
-    (`nonce`); None where the venue takes none. A venue without `snapshots` brings those of its books by stream. Each
-    stream in `at_large` is carried by one connection: it speaks of all instruments. Where nobody knows whose side the
-    venue's trades tell, `sides` are what can be set, the usual one first, and `telling` gives the venue that reads them
-    so.
+    one first; `books` those of its streams of books, where there are several. `sign` makes a token at a time (ns UTC
+    of this machine) that lives for `token_life` ns and counts once (`nonce`); None where the venue takes none. A venue
+    without `snapshots` brings those of its books by stream. Each stream in `at_large` is carried by one connection: it
+    speaks of all instruments. Where nobody knows whose side the venue's trades tell, `sides` are what can be set, the
+    usual one first, and `telling` gives the venue that reads them so.
     """
 
     name: str
     limits: Limits
     tapes: dict[str, TapeKind]
+    books: tuple[str, ...] = ()
     hosts: Callable[[Environment, str | None], Hosts]
     streams: Streams
     history: History

@@ -49,7 +49,7 @@ class BinanceStreams(Struct, frozen=True):
         """A connection carries what was asked for and nothing else."""
         return []
 
-    def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
+    def stream(self, instrument: Instrument, kind: StreamKind, channel: str = "") -> Stream:
         """Name the stream that carries a kind of event of an instrument."""
         return symbols.stream(instrument, kind, self.market)
 

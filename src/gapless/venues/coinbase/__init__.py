@@ -38,7 +38,7 @@ class CoinbaseStreams(Struct, frozen=True):
         """List the streams that every connection of a group carries beside those of its instruments."""
         return [symbols.at_large(kind, group, self.surface.channels) for kind in self.surface.standing]
 
-    def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
+    def stream(self, instrument: Instrument, kind: StreamKind, channel: str = "") -> Stream:
         """Name the stream that carries a kind of event of an instrument."""
         return symbols.stream(instrument, kind, self.surface.channels)
 

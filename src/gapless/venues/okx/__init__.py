@@ -31,12 +31,12 @@ class OkxStreams(Struct, frozen=True):
         return "ping"
 
     def standing(self, group: str) -> list[Stream]:
-        """List the streams that every connection of a group carries: changes of what is listed."""
-        return symbols.standing(group)
+        """A connection carries what was asked for and nothing else."""
+        return []
 
-    def stream(self, instrument: Instrument, kind: StreamKind) -> Stream:
+    def stream(self, instrument: Instrument, kind: StreamKind, channel: str = "") -> Stream:
         """Name the stream that carries a kind of event of an instrument."""
-        return symbols.stream(instrument, kind)
+        return symbols.stream(instrument, kind, channel)
 
     def url(self, hosts: Hosts, group: str) -> str:
         """Give the address of a connection of a group."""
@@ -176,7 +176,8 @@ def _hosts(environment: Environment, sim_url: str | None) -> Hosts:
 
 VENUES = (
     Venue(
-        name=symbols.NAME, limits=LIMITS, tapes={"trades-all": "trade", "trades": "span"}, hosts=_hosts,
-        streams=OkxStreams(), history=OkxHistory(), archives=Unarchived(symbols.NAME),
+        name=symbols.NAME, limits=LIMITS, tapes={"trades-all": "trade", "trades": "span"}, books=("books", "books5"),
+        hosts=_hosts, streams=OkxStreams(), history=OkxHistory(), archives=Unarchived(symbols.NAME),
+        at_large=symbols.LISTED,
     ),
 )  # fmt: skip

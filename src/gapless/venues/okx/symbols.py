@@ -90,14 +90,13 @@ def status(state: str) -> Status:
     return "delisted" if state == "expired" else "halted"
 
 
-def stream(instrument: Instrument, kind: StreamKind) -> Stream:
-    """Name the stream that carries a kind of event of an instrument."""
-    return Stream(f"{CHANNELS[kind]}:{instrument.symbol}", instrument.id, kind, GROUPS[kind])
+def stream(instrument: Instrument, kind: StreamKind, channel: str) -> Stream:
+    """Name the stream that carries a kind of event of an instrument, of its usual channel or of one that is named."""
+    return Stream(f"{channel or CHANNELS[kind]}:{instrument.symbol}", instrument.id, kind, GROUPS[kind])
 
 
-def standing(group: str) -> list[Stream]:
-    """List the streams of a group that tell what is listed and what is traded no more."""
-    return [Stream(f"instruments:{kind}", "", "status", group) for kind in TYPES] if group == "public" else []
+LISTED = tuple(Stream(f"instruments:{kind}", "", "status", "public") for kind in TYPES)
+"""The streams that tell what is listed and what is traded no more."""
 
 
 def argument(name: str) -> dict[str, str]:
