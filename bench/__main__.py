@@ -5,7 +5,19 @@ import os
 import platform
 import sys
 
-ALL = ("hot", "writing", "querying", "rotating", "returning", "movers", "alerts", "footprints", "closing", "signalling")
+ALL = (
+    "hot",
+    "writing",
+    "querying",
+    "rotating",
+    "returning",
+    "movers",
+    "alerts",
+    "footprints",
+    "closing",
+    "signalling",
+    "consolidating",
+)
 
 
 def main(names: list[str]) -> int:

@@ -85,7 +85,7 @@ class Sourcing:
             name = one.venue.name
             up.labels(name).set_function(partial(_is_up, one))
             latency.labels(name).set_function(partial(_latency_s, one))
-            errors.labels(name).set_function(partial(self.consolidation.errors, one))
+            errors.labels(name).set_function(partial(self.consolidation.carriers.errors, one))
             active.labels(name).set_function(partial(self._followed, name))
 
     def _followed(self, venue: str) -> int:
@@ -113,7 +113,7 @@ class Sourcing:
                     "latency": None if latency is None else round(latency / MS, 3),
                     "lastUpdate": (wall - (now - last)) // MS if last else None,
                     "messagesReceived": sum(x.frames for x in one.connections),
-                    "errors": self.consolidation.errors(one),
+                    "errors": self.consolidation.carriers.errors(one),
                     "instruments": len(one.pipeline.lines),
                     "consolidated": len(verdicts),
                     "healthy": sum(verdict.healthy for verdict in verdicts),

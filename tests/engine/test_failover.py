@@ -42,7 +42,7 @@ def test_whatever_befalls_the_primary_the_consolidated_tape_goes_on_without_a_ho
             found: bool = run.ask("/api/websocket/active-source")["activeSource"] == venue
             return found
 
-        first.fault(kind="disconnect")
+        first.fault(kind="close_24h")  # every socket
         until(lambda: left("its connection broke"), "a switch after a disconnect")
         until(lambda: follows("binance"), "the fail-back")
         first.fault(kind="delay", seconds=3, stream="aggTrade")

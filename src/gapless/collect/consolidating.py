@@ -1,11 +1,12 @@
 """Keeps every consolidated instrument on a healthy source: facts in, a choice, and each switch recorded."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
+from gapless.collect.carriers import NOBODY, Carriers
 from gapless.collect.collector import Collector
-from gapless.collect.connection import Connection
+from gapless.collect.pipeline import Pipeline
 from gapless.consolidate.choice import Choice, Failed, Switch
 from gapless.consolidate.health import Facts, Health, Limits
 from gapless.consolidate.record import record
@@ -14,12 +15,10 @@ from gapless.consolidate.timeline import Turn
 from gapless.consolidate.unified import Unified, limits_of, unified_of, venue_of
 from gapless.model import SECOND
 from gapless.ports import Clock, Transaction
-from gapless.protocol.session import TRADES
 
 _TICK = SECOND // 20
 _LOOK = SECOND // 10  # how often everything is looked at; what a connection tells, at the next tick
-_MANY = 100  # instruments beyond which that is as much less often as there are more
-_ERRORS = ("disconnected", "connect_failed", "malformed", "rejected")
+_MANY = 50  # instruments beyond which that is as much less often as there are more
 
 
 class Market(Struct):
@@ -48,16 +47,6 @@ class Decided(Struct, frozen=True):
     at: int
 
 
-class Told(Struct):
-    """What the log has told of a connection: errors so far, breaks, and the newest of them with the attempts then."""
-
-    errors: int = 0
-    breaks: int = 0
-    broke_at: int = 0
-    connects: int = 0
-    pending: bool = False
-
-
 Commit = Callable[[Callable[[Transaction], list[Turn]]], Awaitable[list[Turn]]]
 """Does something in a transaction of its own, after everything that is pending."""
 
@@ -76,6 +65,7 @@ class Consolidation:
     ) -> None:  # fmt: skip
         self.markets: dict[str, Market] = {}
         self.began = clock.monotonic()
+        self.carriers = Carriers(collectors, clock)
         self._collectors = collectors
         self._settings = settings
         self._kept = kept
@@ -84,11 +74,8 @@ class Consolidation:
         self._commit = commit
         self._note = note
         self._switched = switched
-        self._told: dict[str, Told] = {}
         self._woken = True
         self._collected: tuple[str, ...] | None = None
-        self._carrying: dict[str, list[Connection]] = {}
-        self._laid: list[object] = []
         self._turns: dict[str, Turn] = {}
         self._since: dict[str, int] = {}
 
@@ -106,30 +93,18 @@ class Consolidation:
 
     def heard(self, name: str, subject: str) -> None:
         """Learn what the log is told of a connection."""
-        if name not in _ERRORS:
-            return
-        told = self._told.setdefault(subject, Told())
-        told.errors += 1
-        self._woken = True
-        if name == "disconnected":
-            told.broke_at, told.pending = self._clock.monotonic(), True
-            told.connects = next((one.connects for one in self._connections() if one.name == subject), 0)
-
-    def errors(self, collector: Collector) -> int:
-        """Count the errors of a venue's connections so far."""
-        own = collector.venue.name + "/"
-        return sum(told.errors for name, told in self._told.items() if name.startswith(own))
+        self._woken |= self.carriers.heard(name, subject)
 
     def look(self, now: int) -> list[Decided]:
         """Judge every source, and give what is decided by that."""
         decided = self._refreshed(now)
-        self._settle_breaks()
-        by_venue = {collector.venue.name: collector for collector in self._collectors}
+        self.carriers.look()
+        pipelines = {collector.venue.name: collector.pipeline for collector in self._collectors}
         for market in self.markets.values():
             verdicts = {}
             for source, health in market.healths.items():
-                collector = by_venue[venue_of(source)]
-                verdicts[source] = health.look(self._facts(collector, source), now, paused=collector.pipeline.pressed)
+                pipeline = pipelines[venue_of(source)]
+                verdicts[source] = health.look(self._facts(pipeline, source), now, paused=pipeline.pressed)
             outcome = market.choice.look(verdicts, now)
             if isinstance(outcome, Failed):
                 self._note("failover_failed", market.unified.symbol, reason=outcome.reason)
@@ -175,42 +150,20 @@ class Consolidation:
         )  # fmt: skip
         return Market(unified, choice, healths, turn, self._since.get(unified.symbol, 0))
 
-    def _facts(self, collector: Collector, source: str) -> Facts:
-        pipeline, carrying = collector.pipeline, self._carrying.get(source, [])
-        told = [self._told[one.name] for one in carrying if one.name in self._told]
-        main = [one for one in carrying if any(s.instrument == source and s.kind in TRADES for s in one.streams)]
-        latencies = [one.latency for one in main]
-        line = pipeline.lines.get(source)
+    def _facts(self, pipeline: Pipeline, source: str) -> Facts:
+        carried, line = self.carriers.carried.get(source, NOBODY), pipeline.lines.get(source)
         return Facts(
-            connected=bool(main) and all(one.up for one in main),
-            breaks=sum(self._told[one.name].breaks for one in main if one.name in self._told),
-            broke_at=max((self._told[one.name].broke_at for one in main if one.name in self._told), default=0),
-            errors=sum(one.errors for one in told),
-            latency=max((one for one in latencies if one is not None), default=None),
+            connected=carried.connected,
+            breaks=carried.breaks,
+            broke_at=carried.broke_at,
+            errors=carried.errors,
+            latency=carried.latency,
             last=pipeline.spoke.get(source, 0),
             traded=pipeline.flowed(source),
             agreed=pipeline.agreed(source),
             behind=pipeline.told(source),
             ended=line is None or line.ended,
         )
-
-    def _connections(self) -> Iterator[Connection]:
-        return (one for collector in self._collectors for one in collector.connections)
-
-    def _settle_breaks(self) -> None:
-        """Learn which connections carry what, and which breaks were any: where a successor stood in it was none."""
-        connections = list(self._connections())
-        laid: list[object] = [part for one in connections for part in (one, one.streams)]
-        if len(laid) != len(self._laid) or any(a is not b for a, b in zip(laid, self._laid, strict=True)):
-            self._laid, self._carrying = laid, {}
-            for one in connections:
-                for name in dict.fromkeys(stream.instrument for stream in one.streams):
-                    self._carrying.setdefault(name, []).append(one)
-        for one in connections:
-            told = self._told.get(one.name)
-            if told and told.pending:
-                told.pending = False
-                told.breaks += not one.up or one.connects > told.connects
 
     async def _record(self, decided: list[Decided]) -> None:
         """Record everything that was decided at once, in one transaction."""

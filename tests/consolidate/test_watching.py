@@ -1,0 +1,236 @@
+"""What connections, tapes and heartbeats show must become a choice, a record of it, and what is told of both."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from two_venues import BTC, A, B, TwoVenues
+
+from gapless.collect.consolidating import Consolidation
+from gapless.consolidate.settings import ConsolidateSettings, UnifiedSettings
+from gapless.consolidate.timeline import Turn
+from gapless.model import MS, SECOND
+from gapless.query.consolidated import turns_of
+
+
+class Venue:
+    """A collector as the watch sees it: one connection that carries one instrument."""
+
+    def __init__(self, world: TwoVenues, clock: "Clock", *sources: str) -> None:
+        name = sources[0].partition(":")[0]
+        self.sources = sources
+        self.clock = clock
+        self.venue = SimpleNamespace(name=name)
+        lines = {one: SimpleNamespace(instrument=world.store.instrument(one), ended=False) for one in sources}
+        streams = [SimpleNamespace(instrument=one, kind="agg") for one in sources]
+        self.connection = SimpleNamespace(name=f"{name}/1", streams=streams, up=True, connects=1, latency=None)
+        self.connections = [self.connection]
+        self.pipeline = SimpleNamespace(
+            lines=lines, pressed=False, spoke={}, flowed=lambda name: self.pipeline.spoke.get(name, 0),
+            agreed=lambda name: 0, told=lambda name: 0, clock=SimpleNamespace(now=lambda mono: world.time),
+        )  # fmt: skip
+        self.speaks = True
+
+    def speak(self) -> None:
+        if self.speaks and self.connection.up:
+            self.pipeline.spoke |= dict.fromkeys(self.sources, self.clock.mono)
+
+
+class Clock:
+    mono = wall_ns = 1_000 * SECOND
+
+    def monotonic(self) -> int:
+        return self.mono
+
+    def wall(self) -> int:
+        return self.wall_ns + self.mono
+
+
+class Watch:
+    """Two venues, watched; time passes when it is told to."""
+
+    def __init__(self, world: TwoVenues | None = None, **settings: Any) -> None:
+        self.world = world or TwoVenues()
+        self.clock = Clock()
+        self.venues = [Venue(self.world, self.clock, name) for name in (A, B)]
+        self.settings = ConsolidateSettings(**({"primary": "one", "dwell_s": 5} | settings))
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.switched: list[tuple[Turn, int, int]] = []
+        self.watch = self.again()
+
+    def again(self) -> Consolidation:
+        """Begin anew, as after a restart."""
+        watch = Consolidation(
+            self.venues, self.settings, self.clock, environment="sim",  # type: ignore[arg-type]
+            kept=partial(turns_of, self.world.store), commit=self._commit,
+            note=lambda name, subject, **fields: self.notes.append((name, fields)),
+            switched=lambda *told: self.switched.append(told),
+        )  # fmt: skip
+        for turn in turns_of(self.world.store):
+            watch._remember(turn)
+        return watch
+
+    async def _commit(self, work: Callable[[Any], list[Turn]]) -> list[Turn]:
+        return self.world.store.commit(work)
+
+    def on(self, seconds: float) -> None:
+        """Let time pass, with a look every tenth of a second."""
+        for _ in range(round(seconds * 10)):
+            self.clock.mono += 100 * MS
+            for venue in self.venues:
+                venue.speak()
+            asyncio.run(self.watch._record(self.watch.look(self.clock.mono)))
+
+    @property
+    def active(self) -> str:
+        return self.watch.markets[BTC].choice.active
+
+    def turns(self) -> list[tuple[str | None, str]]:
+        return [(turn.former, turn.source) for turn in turns_of(self.world.store, BTC)]
+
+
+def test_the_first_turn_is_recorded_at_the_start_and_is_no_switch() -> None:
+    watch = Watch()
+    watch.on(2)
+    assert watch.turns() == [(None, A)]
+    assert watch.notes == []
+    assert [turn.switches for turn, _, _ in watch.switched] == [False]
+
+
+def test_a_socket_that_breaks_is_left_at_the_next_look_and_what_was_told_says_how_soon() -> None:
+    watch = Watch()
+    watch.on(10)
+    broke = watch.venues[0].connection
+    broke.up = False
+    watch.watch.heard("disconnected", "one/1")
+    watch.on(0.1)
+    assert watch.active == B
+    turn, detecting, _ = watch.switched[-1]
+    assert turn.switches
+    assert detecting == 100 * MS
+    assert [name for name, _ in watch.notes] == ["source_switch"]
+    assert watch.notes[0][1]["reason"] == f"{A}: it is not connected"
+    broke.up, broke.connects = True, 2
+    watch.on(4)
+    assert watch.active == B
+    watch.on(2)
+    assert watch.active == A
+    assert watch.turns() == [(None, A), (A, B), (B, A)]
+
+
+def test_a_break_that_healed_between_two_looks_counts_and_one_that_a_successor_stood_in_for_does_not() -> None:
+    watch = Watch()
+    watch.on(10)
+    watch.watch.heard("disconnected", "one/1")  # the successor was connected before
+    watch.on(1)
+    assert watch.active == A
+    watch.watch.heard("disconnected", "one/1")
+    watch.venues[0].connection.connects = 2
+    watch.on(0.1)
+    assert watch.active == B
+
+
+def test_silence_is_left_within_five_seconds_with_the_default_limits() -> None:
+    watch = Watch()
+    watch.on(10)
+    watch.venues[0].speaks = False
+    watch.on(3)
+    assert watch.active == A
+    watch.on(0.2)
+    assert watch.active == B
+    assert 3 * SECOND < watch.switched[-1][1] < 5 * SECOND
+
+
+def test_a_late_heartbeat_and_errors_are_left_too() -> None:
+    watch = Watch(max_errors=2)
+    watch.on(10)
+    watch.venues[0].connection.latency = 5_001 * MS
+    watch.on(0.1)
+    assert watch.notes[-1][1]["reason"] == f"{A}: its heartbeat takes 5001 ms"
+    watch.venues[0].connection.latency = 3 * MS
+    watch.on(6)
+    assert watch.active == A
+    for _ in range(3):
+        watch.watch.heard("malformed", "one/1")
+    watch.watch.heard("connected", "one/1")
+    watch.on(0.1)
+    assert watch.notes[-1][1]["reason"] == f"{A}: 3 errors within a minute"
+    assert watch.watch.carriers.errors(watch.venues[0]) == 3  # type: ignore[arg-type]
+
+
+def test_a_restart_goes_on_with_who_stood_in() -> None:
+    watch = Watch()
+    watch.on(10)
+    watch.venues[0].connection.up = False
+    watch.on(0.2)
+    since = watch.watch.markets[BTC].since
+    watch.watch = watch.again()
+    watch.on(1)
+    assert watch.active == B
+    assert watch.watch.markets[BTC].since == since
+    assert watch.turns() == [(None, A), (A, B)]
+    watch.venues[0].connection.up = True
+    watch.on(6)
+    assert watch.turns()[-1] == (B, A)
+
+
+def test_an_instrument_that_is_collected_no_more_is_left_and_one_that_comes_is_listed() -> None:
+    watch = Watch()
+    watch.on(10)
+    line = watch.venues[0].pipeline.lines.pop(A)
+    watch.on(1)
+    assert watch.watch.markets == {}
+    watch.venues[0].pipeline.lines[A] = line
+    watch.on(1)
+    assert watch.active == A
+    assert watch.turns() == [(None, A)]
+
+
+def test_other_sources_are_recorded_and_one_that_is_gone_is_left() -> None:
+    watch = Watch()
+    watch.on(10)
+    watch.settings.instruments[BTC] = UnifiedSettings(sources=[B], primary="two")
+    watch.watch = watch.again()
+    watch.on(1)
+    assert watch.active == B
+    assert watch.turns()[-1] == (A, B)
+    assert turns_of(watch.world.store, BTC)[-1].reason == f"{A} is no source any more"
+    watch.settings.instruments[BTC] = UnifiedSettings(sources=[B, A], primary="two")
+    watch.watch = watch.again()
+    watch.on(1)
+    newest = turns_of(watch.world.store, BTC)[-1]
+    assert (newest.former, newest.source, newest.sources) == (B, B, (B, A))
+    assert not newest.switches
+
+
+def test_without_failover_nothing_is_switched_and_it_is_not_told_again_and_again() -> None:
+    watch = Watch(failover=False)
+    watch.on(10)
+    watch.venues[0].connection.up = False
+    watch.on(60)
+    assert watch.turns() == [(None, A)]
+    assert watch.notes == []
+
+
+def test_while_the_writer_is_behind_nobody_is_stale() -> None:
+    watch = Watch()
+    watch.on(10)
+    for venue in watch.venues:
+        venue.speaks, venue.pipeline.pressed = False, True
+    watch.on(20)
+    for venue in watch.venues:
+        venue.speaks, venue.pipeline.pressed = True, False
+    watch.on(1)
+    assert watch.turns() == [(None, A)]
+
+
+def test_that_all_have_failed_is_told_once() -> None:
+    watch = Watch()
+    watch.on(10)
+    for venue in watch.venues:
+        venue.connection.up = False
+    watch.on(20)
+    assert [name for name, _ in watch.notes] == ["failover_failed"]
+    assert watch.active == A
