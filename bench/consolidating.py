@@ -71,7 +71,7 @@ class World:
 
         Where its connection was replaced before a limit had passed there is none to follow: None.
         """
-        self.until(lambda: self.ask("/api/websocket/active-source")["activeSource"] == "binance", "the primary")
+        self.until(lambda: (self.switches() or [{"to": A}])[-1]["to"] == A, "the primary")
         known, rotated = len(self.switches()), self.run.said().count('"rotated"')
         began = time.monotonic()
         fault()

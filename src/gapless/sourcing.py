@@ -199,9 +199,10 @@ class Sourcing:
         """Give one price of a consolidated instrument by a rule, that of the settings by default."""
         market = self._market(symbol)
         rule = cast(Resolution, resolution or self._settings.resolution)
-        lines = [self._collector(source).pipeline.lines[source].instrument for source in market.unified.sources]
-        digits = max(one.price_digits for one in lines)
-        tick = max(one.tick * 10 ** (digits - one.price_digits) for one in lines)
+        known = [self._collector(source).pipeline.lines.get(source) for source in market.unified.sources]
+        described = [line.instrument for line in known if line]
+        digits = max((one.price_digits for one in described), default=0)
+        tick = max((one.tick * 10 ** (digits - one.price_digits) for one in described), default=1)
         offers = [offer for source in market.unified.sources if (offer := self._offer(source, market, digits))]
         active, mads = market.choice.active, self._settings.outlier_mads
         found = priced(offers, rule, active=active, mads=mads, tick=tick)
