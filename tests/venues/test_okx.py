@@ -16,9 +16,11 @@ from gapless.errors import BadInput, BadNumber
 from gapless.model import MS, Instrument, Quote, Tape, Ticker, Trade
 from gapless.model.book import BookEvent, DepthSnapshot
 from gapless.model.number import decimal, plain
+from gapless.protocol.session import Session, Watch
 from gapless.tape.book import Book
+from gapless.venues.okx import symbols
 from gapless.venues.registry import venue
-from gapless.venues.spec import Control, Grouped
+from gapless.venues.spec import Control, Grouped, Stream
 
 OKX = venue("okx")
 SPOT = Instrument(
@@ -438,3 +440,32 @@ def test_no_damage_to_a_frame_stops_a_collector(data):
                 assert OKX.streams.trades([event], tape, 0)[0].time % MS == 0
             except BadNumber:
                 pass
+
+
+def test_a_refusal_that_names_one_of_many_costs_that_one_and_a_late_reply_confirms_nothing_new():
+    names = [f"trades-all:{symbol}" for symbol in ("A-B", "C-D", "NO-SUCH")]
+    streams = [Stream(name, f"okx:{name}", "trade", "business") for name in names]
+    session = Session(
+        streams, subscribe=lambda some, request: OKX.streams.subscribe(some, request, None),
+        unsubscribe=lambda some, request: OKX.streams.unsubscribe(some, request, None), watch=Watch(),
+    )  # fmt: skip
+
+    def phases() -> list[str]:
+        return [one.phase.value for one in session.subscriptions.values()]
+
+    def said(event: str, name: str, number: int) -> bytes:
+        return json.dumps({"id": str(number), "event": event, "arg": symbols.argument(name), "connId": "a"}).encode()
+
+    session.opened(1)
+    said_wrong = "Wrong URL or channel:trades-all,instId:NO-SUCH doesn't exist. Please use the correct URL, ..."
+    wrong = json.dumps({"id": "1", "event": "error", "code": "60018", "msg": said_wrong, "connId": "a"}).encode()
+    raw = [said("subscribe", names[0], 1), wrong, said("subscribe", names[1], 1)]
+    rejected = session.replied(OKX.streams.group(raw).controls, 2)
+    assert ([stream.name for stream in rejected], phases()) == ([names[2]], ["confirmed", "confirmed", "rejected"])
+    session.renew(names[0], 3)
+    session.ticked(3)
+    session.ticked(4)  # it has left and is asked for again
+    session.replied(OKX.streams.group([said("unsubscribe", names[0], 2)]).controls, 5)
+    assert phases()[0] == "pending"
+    session.replied(OKX.streams.group([said("subscribe", names[0], 3)]).controls, 6)
+    assert phases()[0] == "confirmed"

@@ -160,9 +160,12 @@ class Session:
             return [name for name in control.names if name in self.subscriptions]  # a venue may list all that it sends
         return self._requests.pop(control.id or 0, [])
 
+    def _pending(self, names: list[str]) -> list[str]:
+        return [name for name in names if self.subscriptions[name].phase is Subscribed.PENDING]
+
     def _halve(self, names: list[str], now: int) -> None:
         """Put the names of a refused message back, to be asked for in two messages."""
-        back = [name for name in names if self.subscriptions[name].phase is Subscribed.PENDING]
+        back = self._pending(names)
         for name in back:
             self.subscriptions[name].moves(Subscribed.WANTED, now)
         middle = (len(back) + 1) // 2
@@ -331,13 +334,12 @@ class Session:
         wanted, names = self._queue.pop(0)
         if wanted:
             return self._ask(names, now)
-        number = self._number()
-        self._requests[number] = []
-        return self._send(self._unsubscribe(names, number), now)
+        return self._send(self._unsubscribe(names, self._number()), now)
 
     def _ask(self, names: list[str], now: int) -> list[Action]:
         actions: list[Action] = []
         size = self._watch.names_per_message
+        self._requests = {number: asked for number, asked in self._requests.items() if self._pending(asked)}
         for at in range(0, len(names), size):
             part = names[at : at + size]
             number = self._number()
