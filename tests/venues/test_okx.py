@@ -17,6 +17,7 @@ from gapless.model import MS, Instrument, Quote, Tape, Ticker, Trade
 from gapless.model.book import BookEvent, DepthSnapshot
 from gapless.model.number import decimal, plain
 from gapless.protocol.session import Session, Watch
+from gapless.query.resolve import resolve
 from gapless.tape.book import Book
 from gapless.venues.okx import symbols
 from gapless.venues.registry import venue
@@ -469,3 +470,12 @@ def test_a_refusal_that_names_one_of_many_costs_that_one_and_a_late_reply_confir
     assert phases()[0] == "pending"
     session.replied(OKX.streams.group([said("subscribe", names[0], 3)]).controls, 6)
     assert phases()[0] == "confirmed"
+
+
+def test_usual_spellings_mean_the_spot_pair_and_the_swap_where_both_are_listed():
+    known = [SPOT, SWAP, INVERSE]
+    meant = {text: resolve(text, known, where="okx lists").symbol for text in (
+        "BTCUSDT", "BTC-USDT", "BTC/USDT", "okx:BTC/USDT", "BTC/USDT:USDT", "btc-usdt-swap", "BTC/USD:BTC", "BTCUSD",
+    )}  # fmt: skip
+    spot, swap, inverse = (one.symbol for one in known)
+    assert list(meant.values()) == [spot, spot, spot, spot, swap, swap, inverse, inverse]

@@ -63,9 +63,12 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
 def spellings(instrument: Instrument) -> tuple[str, ...]:
     """List the usual spellings of an instrument, lower case, without punctuation that people vary."""
-    pair = instrument.base + instrument.quote
-    names = {instrument.symbol, pair, instrument.unified}
-    return tuple(sorted({squeeze(name) for name in names}))
+    return tuple(sorted({squeeze(instrument.base + instrument.quote), *own_spellings(instrument)}))
+
+
+def own_spellings(instrument: Instrument) -> tuple[str, ...]:
+    """List those of its spellings that mean no other instrument of its pair: its symbol and its unified symbol."""
+    return tuple(sorted({squeeze(instrument.symbol), squeeze(instrument.unified)}))
 
 
 def squeeze(text: str) -> str:

@@ -5,11 +5,14 @@ from difflib import get_close_matches
 
 from gapless.errors import BadInput, UnknownName
 from gapless.model import Instrument
-from gapless.model.instrument import spellings, squeeze
+from gapless.model.instrument import own_spellings, spellings, squeeze
 
 
 def resolve(text: str, instruments: Iterable[Instrument], *, where: str) -> Instrument:
-    """Give the instrument that a text means; an ambiguous or unknown one is answered with what it could mean."""
+    """Give the instrument that a text means; an ambiguous or unknown one is answered with what it could mean.
+
+    Of one venue, what is spelled so itself comes before what has only its pair: BTC/USDT is spot beside a swap.
+    """
     known = list(instruments)
     for instrument in known:
         if instrument.id == text:
@@ -19,6 +22,8 @@ def resolve(text: str, instruments: Iterable[Instrument], *, where: str) -> Inst
     spelled = squeeze(symbol if colon and venue in venues else text)
     pool = [i for i in known if i.venue == venue] if colon and venue in venues else known
     found = [instrument for instrument in pool if spelled in spellings(instrument)]
+    itself = {instrument.venue for instrument in found if spelled in own_spellings(instrument)}
+    found = [one for one in found if one.venue not in itself or spelled in own_spellings(one)]
     if len(found) == 1:
         return found[0]
     if found:
