@@ -1,8 +1,10 @@
 """A tape of takers' rows, from frames and pages to every proof: audit, explain, replay, and as it was known before."""
 
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from swaps import SWAP, T0, Swap, by_minute, candle, market
+from swaps import OKX, SWAP, T0, Swap, by_minute, candle, market
 from test_as_of import answers
 
 from gapless.collect.replay import Replay
@@ -53,3 +55,16 @@ def test_whatever_comes_live_and_by_history_each_execution_is_held_once_and_prov
     assert replay.differences == []
     for moment, told in kept[1:]:
         assert answers(Market(swap.store).as_of(moment)) == told
+
+
+def test_a_successor_is_linked_by_the_first_execution_of_its_first_row_and_not_by_the_rows_id():
+    takers = market(4)
+    swap = Swap("span")
+    swap.takers(takers[:2])
+    name = OKX.streams.stream(SWAP, "span").name
+    for at, linked in ((3, False), (2, True)):
+        fills, firsts = takers[at], {}
+        row = {**fills[-1].row, "sz": "1", "count": str(len(fills))}
+        raw = json.dumps({"arg": {"channel": "trades", "instId": SWAP.symbol}, "data": [row]}).encode()
+        swap.pipeline.batch(OKX.streams.group([raw]).runs, 1, 1, firsts)
+        assert (firsts, swap.pipeline.linked(name, firsts[name])) == ({name: fills[0].id}, linked)

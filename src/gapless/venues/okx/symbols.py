@@ -1,6 +1,5 @@
 """Instruments and stream names of OKX."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -20,12 +19,7 @@ _KINDS: dict[str, Kind] = dict(zip(TYPES, ("spot", "perpetual", "future"), stric
 
 def instruments(body: bytes) -> list[Instrument]:
     """Read instruments; those of other types, and those that have no tick or lot yet, are left out."""
-    return described(_ROWS.decode(body).data)
-
-
-def described(rows: Iterable[InstrumentRow]) -> list[Instrument]:
-    """Describe the instruments of which the rows tell enough."""
-    return [found for row in rows if (found := _instrument(row))]
+    return [found for row in _ROWS.decode(body).data if (found := _instrument(row))]
 
 
 def _instrument(row: InstrumentRow) -> Instrument | None:
