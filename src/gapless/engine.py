@@ -128,7 +128,7 @@ class Engine:
         self.reader = self._another_reader()
         self.checking = self._another_reader()  # for the thread of the monitoring
         self.hot = Hot(self.reader, minutes=self.settings.serve.hot_minutes)
-        locks = TapeLocks(self.store.path)
+        self.locks = locks = TapeLocks(self.store.path)
         stack.callback(locks.release)
         outside = Outside(
             self.store, self.reader, http, PicowsSockets(), self.budgets, self.clock, self.note,

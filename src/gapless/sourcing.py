@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gapless.engine import Engine
 
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+_BEYOND_TAPES = 2**49  # and beyond the receivers of signals
 _FINER = 2  # digits of an average beyond those of the market
 
 
@@ -42,8 +44,13 @@ class Sourcing:
         self._histograms: tuple[Histogram, Histogram, Counted] | None = None
         self.consolidation = Consolidation(
             engine.collectors, self._settings, engine.clock, kept=lambda: turns_of(engine.store),
-            environment=environment, commit=self._commit, note=engine.note, switched=self._switched,
+            environment=environment, commit=self._commit, note=engine.note, switched=self._switched, hold=self._hold,
         )  # fmt: skip
+
+    def _hold(self, symbol: str) -> None:
+        """Keep other processes from recording turns of an instrument in the same store, as with tapes."""
+        number = int.from_bytes(sha256(symbol.encode()).digest()[:4], "big")
+        self._engine.locks.hold({_BEYOND_TAPES + number: symbol})
 
     async def _commit(self, work: "Callable[[Transaction], list[Turn]]") -> list[Turn]:
         return await self._engine.writer.after(work)

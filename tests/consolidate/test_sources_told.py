@@ -13,6 +13,7 @@ from gapless.hub import Hub
 from gapless.hub.waiting import Waiting
 from gapless.model import MS, SECOND, Ticker, Trade
 from gapless.sourcing import Sourcing
+from gapless.store.locks import TapeLocks
 
 
 class Told:
@@ -26,6 +27,7 @@ class Told:
         engine = SimpleNamespace(
             settings=SimpleNamespace(consolidate=self.watch.settings), collectors=self.watch.venues,
             clock=self.watch.clock, hub=self.hub, note=lambda *_, **__: None, store=self.watch.world.store,
+            locks=TapeLocks(":memory:"),
         )  # fmt: skip
         self.sourcing = Sourcing(engine, "sim")  # type: ignore[arg-type]
         self.registry = CollectorRegistry()

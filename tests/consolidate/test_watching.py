@@ -4,6 +4,7 @@ from two_venues import BTC, A, B
 from watched import Watch
 
 from gapless.consolidate.settings import UnifiedSettings
+from gapless.errors import StoreBusy
 from gapless.model import MS, SECOND
 from gapless.query.consolidated import turns_of
 
@@ -151,3 +152,16 @@ def test_that_all_have_failed_is_told_once() -> None:
     watch.on(20)
     assert [name for name, _ in watch.notes] == ["failover_failed"]
     assert watch.active == A
+
+
+def test_whose_turns_another_process_records_is_left_to_that() -> None:
+    watch = Watch()
+
+    def held(symbol: str) -> None:
+        raise StoreBusy(f"{symbol} is held")
+
+    watch.watch._hold = held
+    watch.on(10)
+    assert watch.watch.markets == {}
+    assert watch.turns() == []
+    assert [name for name, _ in watch.notes] == ["consolidated_elsewhere"]

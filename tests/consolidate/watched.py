@@ -36,7 +36,8 @@ class Venue:
         self.connections = [self.connection]
         self.pipeline = SimpleNamespace(
             lines=lines, pressed=False, spoke={}, latest={}, tickers={},
-            flowed=lambda name: self.pipeline.spoke.get(name, 0), agreed=lambda name: 0, told=lambda name: 0, clock=SimpleNamespace(now=lambda mono: world.time),
+            flowed=lambda name: self.pipeline.spoke.get(name, 0), agreed=lambda name: 0,
+            told=lambda name: 0, clock=SimpleNamespace(now=lambda mono: world.time),
         )  # fmt: skip
         self.speaks = True
 

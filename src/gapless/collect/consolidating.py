@@ -13,6 +13,7 @@ from gapless.consolidate.record import record
 from gapless.consolidate.settings import ConsolidateSettings
 from gapless.consolidate.timeline import Turn
 from gapless.consolidate.unified import Unified, limits_of, unified_of, venue_of
+from gapless.errors import StoreBusy
 from gapless.model import SECOND
 from gapless.ports import Clock, Transaction
 
@@ -55,13 +56,14 @@ class Consolidation:
     """Watches the sources of everything that is consolidated, for as long as it runs.
 
     `switched` hears of each turn that was recorded, with how long it took to notice what was wrong and to act on it
-    (ns); `note` is told what people want to know. `kept` gives the turns of earlier runs.
+    (ns); `note` is told what people want to know. `kept` gives the turns of earlier runs. `hold` takes an instrument
+    for this process, or raises `StoreBusy`: whose turns another one records is left to that.
     """
 
     def __init__(
         self, collectors: Sequence[Collector], settings: ConsolidateSettings, clock: Clock, *, environment: str,
         kept: Callable[[], list[Turn]], commit: Commit, note: Callable[..., None],
-        switched: Callable[[Turn, int, int], None],
+        switched: Callable[[Turn, int, int], None], hold: Callable[[str], None] = lambda symbol: None,
     ) -> None:  # fmt: skip
         self.markets: dict[str, Market] = {}
         self.began = clock.monotonic()
@@ -74,6 +76,8 @@ class Consolidation:
         self._commit = commit
         self._note = note
         self._switched = switched
+        self._hold = hold
+        self._held: dict[str, bool] = {}
         self._woken = True
         self._collected: tuple[str, ...] | None = None
         self._turns: dict[str, Turn] = {}
@@ -124,6 +128,8 @@ class Consolidation:
         known, self.markets = self.markets, {}
         decided = []
         for symbol, unified in unified_of(instruments, self._settings).items():
+            if not self._is_ours(symbol):
+                continue
             former = known.get(symbol)
             market = self.markets[symbol] = self._market(unified, former, now)
             switch = market.choice.changed(unified.sources, now) if former else None
@@ -134,6 +140,16 @@ class Consolidation:
                 reason = switch.reason if switch else _why(turn, source, unified)
                 decided.append(Decided(market, source, turn.source, reason, now, now))
         return decided
+
+    def _is_ours(self, symbol: str) -> bool:
+        if symbol not in self._held:
+            try:
+                self._hold(symbol)
+                self._held[symbol] = True
+            except StoreBusy as busy:
+                self._held[symbol] = False
+                self._note("consolidated_elsewhere", symbol, reason=str(busy))
+        return self._held[symbol]
 
     def _market(self, unified: Unified, former: Market | None, now: int) -> Market:
         limits = Limits(**limits_of(unified, self._settings))
