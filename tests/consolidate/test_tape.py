@@ -86,6 +86,15 @@ def test_a_trade_from_the_far_future_does_not_end_the_tape() -> None:
     assert told(world)[-3:] == [(B, seq) for seq in range(6, 9)]
 
 
+def test_a_turn_that_is_recorded_before_anything_came_takes_nothing_back() -> None:
+    world = TwoVenues()
+    world.switch(A)
+    world.both(20)
+    assert world.switch(B, B, now=0).instant == world.time + 1  # a restart without the former source
+    world.both(3)
+    assert told(world) == [*((A, seq) for seq in range(1, 21)), *((B, seq) for seq in range(21, 24))]
+
+
 def test_pages_of_the_tape_join_by_id_also_where_trades_share_an_instant() -> None:
     world = TwoVenues()
     world.switch(A)

@@ -91,8 +91,8 @@ class TwoVenues:
         commit = Commit(now=self.time, known_at=self.known_at, primary=self.tapes, due=[(name, start)])
         self.store.commit(partial(settle, commit=commit))
 
-    def switch(self, source: str, *sources: str) -> Turn:
-        """Make a source the active one."""
+    def switch(self, source: str, *sources: str, now: int | None = None) -> Turn:
+        """Make a source the active one; `now` is the venue's time, as far as it is known."""
         self.known_at += MS
         former = self.turn
         self.turn = self.store.commit(
@@ -104,7 +104,7 @@ class TwoVenues:
                 reason="a test",
                 sources=sources or (A, B),
                 known_at=self.known_at,
-                now=self.time,
+                now=self.time if now is None else now,
                 after=former.instant if former else -1,
                 environment="sim",
             )

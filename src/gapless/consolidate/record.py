@@ -24,14 +24,14 @@ def record(
 
     So nothing that was told of the former comes again, and what the new one has brought since then joins on. Where
     the former never traded it is `now`, the venue's time; always later than `after`, the instant before. A trade from
-    beyond `now` is not believed. A change of `sources` alone (`former` is the source) is kept with the instant that it
-    is known at.
+    beyond `now` is not believed, where that is known (0 before anything came). A change of `sources` alone (`former`
+    is the source) is kept with the instant that it is known at.
     """
     instant, tape = max(now, after + 1), _primary(tx, source)
     held: tuple[tuple[int, int], ...] = ()
     minute = minutes = 0
     if former is not None and former != source:
-        instant = max(_latest(tx, _primary(tx, former), now + _AHEAD) + 1 or now, after + 1)
+        instant = max(_latest(tx, _primary(tx, former), now + _AHEAD if now else _END) + 1 or now, after + 1)
         held = _held_since(tx, tape, instant) if tape else ()
         minute, minutes = _minutes_since(tx, sources, instant)
     turn = Turn(
