@@ -328,6 +328,19 @@ def test_a_quote_sum_with_more_digits_than_are_kept_is_rounded_and_a_price_never
         candles(["0", "1.05", "1.05", "1.05", "1.05", "1", "1", "1", "1"], one=SWAP)
 
 
+@pytest.mark.parametrize(
+    ("one", "at", "wrong"),
+    [(INVERSE, 6, "999999999999999"), (INVERSE, 6, "-0.1"), (INVERSE, 5, "x"), (SWAP, 5, "9" * 18), (SWAP, 5, "-1"),
+     (SWAP, 7, "-1"), (SWAP, 7, "1e9"), (SPOT, 5, "99999999999"), (SPOT, 7, "9" * 20), (SPOT, 1, "-1")],
+)  # fmt: skip
+def test_a_bar_that_cannot_be_is_never_stored(one, at, wrong):
+    wire = ["0", "1", "1", "1", "1", "1", "1", "1", "1"]
+    candles(wire, one=one)
+    wire[at] = wrong
+    with pytest.raises(BadNumber):
+        candles(wire, one=one)
+
+
 # Control
 
 

@@ -10,7 +10,7 @@ from gapless.errors import BadNumber
 from gapless.model import MINUTE, MS, Bar, Quote, Tape, Ticker, Trade
 from gapless.model.book import DepthDiff, DepthSnapshot
 from gapless.model.instrument import Status
-from gapless.model.number import plain
+from gapless.model.number import INT64, plain
 from gapless.venues.contracts import sizes, turnover
 from gapless.venues.okx.symbols import status
 from gapless.venues.okx.wire import BookRow, CandleRow, Frame, InstrumentRow, Level, TickerRow, TradeRow
@@ -115,6 +115,8 @@ def bar(row: CandleRow, tape: Tape) -> Bar:
     else:
         volume = sizes([row.vol], [close], tape)[0]
         quote = nearest(row.volCcyQuote, tape.price_digits + tape.size_digits)
+    if not 0 <= volume <= INT64 or quote < 0:
+        raise BadNumber(f"a bar of {row.vol} contracts, {row.volCcy} and {row.volCcyQuote} cannot be")
     return Bar(row.ts * MS, opened, high, low, close, volume, quote)
 
 
