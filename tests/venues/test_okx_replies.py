@@ -11,7 +11,7 @@ from test_okx import INVERSE, OKX, SPOT, SWAP
 from gapless.budget.host import HostState, granted
 from gapless.budget.priority import Priority
 from gapless.collect.settings import VenueSettings, ceiling_of
-from gapless.errors import Refused, Throttled, Unavailable
+from gapless.errors import UNREADABLE, Refused, Throttled, Unavailable
 from gapless.model import DAY, MINUTE, MS, SECOND
 from gapless.venues.okx.limits import WEIGHTS
 from gapless.venues.spec import Ids
@@ -68,7 +68,15 @@ class Venue:
 
     def __init__(self, last: int) -> None:
         self.rows = [
-            {"instId": "X", "side": "buy", "sz": "1", "source": "0", "px": "2", "tradeId": str(i), "ts": str(i * 10)}
+            {
+                "instId": "BTC-USDT",
+                "side": "buy",
+                "sz": "1",
+                "source": "0",
+                "px": "2",
+                "tradeId": str(i),
+                "ts": str(i * 10),
+            }
             for i in range(last, 0, -1)
         ]
 
@@ -89,6 +97,13 @@ def test_a_page_holds_the_first_of_the_ids_that_were_asked_for_and_all_that_foll
     assert (request.by_id, request.backward, request.weight) == (True, True, WEIGHTS["market/history-trades"])
     wanted = range(first, min(first + more, first + OKX.limits.page_trades - 1, last) + 1)
     assert [row.seq for row in page.rows if row.seq >= first] == list(wanted)
+
+
+def test_a_page_of_another_instrument_is_not_read_as_ours():
+    tape = SWAP.scale("trade")
+    body = Venue(9).answer(OKX.history.trades_request(HOSTS, tape, Ids(first=1, last=9), keyed=False).url)
+    with pytest.raises(UNREADABLE, match="it has trades of BTC-USDT"):
+        OKX.history.trades_page(body, tape, None, 0)
 
 
 def test_the_first_trade_at_a_time_is_the_one_after_the_last_before_it():

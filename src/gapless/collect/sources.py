@@ -97,6 +97,8 @@ class Sources:
         body = await self.get(request, priority)
         rows = self._page(body, ask.tape).rows
         if request.backward:
+            if rows and rows[-1].seq > ask.last:
+                raise Wrong(f"asked up to id {ask.last} it ends with id {rows[-1].seq}")
             rows = [row for row in rows if row.seq >= ask.joint]
         if not rows:
             return Found(weight=request.weight)

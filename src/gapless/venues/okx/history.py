@@ -10,12 +10,12 @@ from gapless.venues.addresses import request_of
 from gapless.venues.okx import parse
 from gapless.venues.okx.limits import LIMITS, RECENT_BARS, WEIGHTS
 from gapless.venues.okx.symbols import NAME
-from gapless.venues.okx.wire import Answer, CandleRow, Refusal, ServerTime, TickerRow, TradeRow
+from gapless.venues.okx.wire import Answer, CandleRow, PageRow, Refusal, ServerTime, TickerRow
 from gapless.venues.spec import Hosts, Ids, Mark, Page, Request
 
 T = TypeVar("T")
 
-_TRADES = msgspec.json.Decoder(Answer[TradeRow], strict=False)
+_TRADES = msgspec.json.Decoder(Answer[PageRow], strict=False)
 _CANDLES = msgspec.json.Decoder(Answer[CandleRow], strict=False)
 _TICKERS = msgspec.json.Decoder(Answer[TickerRow], strict=False)
 _TIME = msgspec.json.Decoder(Answer[ServerTime], strict=False)
@@ -57,9 +57,11 @@ def trade_at(body: bytes, time: int) -> Mark:
 
 
 def trades_page(body: bytes, tape: Tape, first: int | None, received: int) -> Page:
-    """Read a page of trades, which are single ones whatever the tape."""
+    """Read a page of trades, which are single ones whatever the tape; one of another instrument is a decoding error."""
     if not (found := _TRADES.decode(body).data):
         return Page([], None, None)
+    if strange := {row.instId for row in found} - {_symbol(tape)}:
+        raise msgspec.ValidationError(f"it has trades of {strange.pop()}")
     rows: list[Trade] = sorted(parse.trades(found, tape, received), key=lambda row: row.seq)
     return Page(rows, rows[0].seq if first is None else first, rows[-1].seq)
 

@@ -56,6 +56,12 @@ class TradeRow(Struct, gc=False):
     count: Count = 1
 
 
+class PageRow(TradeRow, gc=False, kw_only=True):
+    """A row of trades by REST, which alone says whose trades a page has."""
+
+    instId: str
+
+
 class TickerRow(Struct):
     """`{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11",
     "bidPx":"8888.88","bidSz":"5","open24h":"9000","high24h":"10000","low24h":"8888.88","volCcy24h":"2222",
