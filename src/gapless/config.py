@@ -85,7 +85,7 @@ EXPLAINED = {
     "collect.instruments": "ids such as binance:BTCUSDT, or a venue; used when `gapless run` is given none",
     "collect.products": "what is collected of a venue named without a symbol, in its own symbols; empty: see top",
     "collect.top": "then so many of the highest quote volume in 24 h; 0: all online ones of the usual quote",
-    "collect.products_per_connection": "instruments on one connection of any venue; unset: as many as fit",
+    "collect.products_per_connection": "instruments on one connection of any venue; unset: as each has it",
     "collect.history": "candles fetched before the first live one",
     "collect.resume_within": "an earlier run is joined on to if it ended at most this long ago",
     "collect.streams": "false: nothing is streamed, closed bars come by REST, a round a minute within the budget",
@@ -162,7 +162,7 @@ EXPLAINED = {
     "venues.NAME.min_interval_ms": "own ceiling: pause between requests, 0 for none",
     "venues.NAME.requests_per_hour": "own ceiling; unset: none",
     "venues.NAME.streams_per_connection": "own ceiling; unset: the venue's limit",
-    "venues.NAME.products_per_connection": "instruments on one connection; unset: as many as their streams fit",
+    "venues.NAME.products_per_connection": "instruments on one connection; unset: as usual there, or as many as fit",
     "venues.NAME.connects_per_5m": "own ceiling: attempts to connect; unset: the venue's limit",
     "venues.NAME.reconnect_limit": "attempts to connect again after a break, 0 for ever",
     "venues.NAME.connection_life": "a connection is replaced before it is so old; empty: before the venue ends it",
@@ -362,7 +362,7 @@ def _section(prefix: str, values: Mapping[str, Any], limits: Mapping[str, Any] |
     lines = []
     for name, value in values.items():
         unset = value is None
-        shown = (limits or {}).get(name, _EXAMPLES.get(name, "")) if unset else value
+        shown = ((limits or {}).get(name) or _EXAMPLES.get(name, "")) if unset else value
         lines.append(f"{'# ' if unset else ''}{name} = {_toml(shown)}".ljust(43) + f" # {EXPLAINED[prefix + name]}")
     return lines
 

@@ -68,7 +68,8 @@ class Wiring:
         groups = {stream.group for stream in self._pipeline.streams()}
         standing = max((len(self._venue.streams.standing(group)) for group in groups), default=0)
         most = self._settings.streams_per_connection or self._venue.limits.streams_per_connection
-        return Room(max(most - standing, 1), self._settings.products_per_connection)
+        products = self._settings.products_per_connection or self._venue.limits.products_per_connection
+        return Room(max(most - standing, 1), products)
 
     def _laid(self) -> dict[str, list[Stream]]:
         return {connection.name: connection.streams for connection in self.connections}

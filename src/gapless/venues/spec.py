@@ -101,6 +101,8 @@ class Page(Struct, frozen=True):
 class Limits(Struct, frozen=True, kw_only=True):
     """What a venue allows. Times are ns of real time.
 
+    Where it does not say how much one connection may carry, `products_per_connection` is what is usual.
+
     Of `weight_per_minute` at most `burst` leaves at once where that is set, and the rest evenly: as a bucket that
     fills. `connects_per_second` counts beside `connects_per_5m`. Ids of a kind in `consecutive` have no holes.
     `heartbeat` is how long a heartbeat may fail to come. Of a connection, at most `messages_per_hour` are taken. Bars
@@ -111,6 +113,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     weight_per_minute: int
     burst: int | None = None
     streams_per_connection: int
+    products_per_connection: int | None = None
     connects_per_5m: int
     connects_per_second: int | None = None
     messages_per_second: float
