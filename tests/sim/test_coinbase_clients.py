@@ -25,7 +25,7 @@ def secret(key):
 
 async def said(running, over_tls, command, given=(), **options):
     """Runs a client as a process of its own against a simulator; returns what it printed."""
-    options = {"venue": "coinbase-advanced", "speed": 30.0, "instruments": 2, **options}
+    options = {"venue": "coinbase-advanced", "speed": 5.0, "instruments": 2, **options}
     certificate = os.environ["SSL_CERT_FILE"]
     async with running(**options) as url, over_tls(url) as host:
         process = await asyncio.create_subprocess_exec(

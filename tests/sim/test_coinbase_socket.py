@@ -212,7 +212,7 @@ def test_who_subscribes_nothing_in_time_is_hung_up_on(running, probing, tmp_path
 @pytest.mark.parametrize("venue", VENUES)
 def test_too_many_messages_are_told_and_end_the_connection(running, probing, venue):
     async def act(probe, socket):
-        for _ in range(101 if venue == "coinbase" else 9):
+        for _ in range(400 if venue == "coinbase" else 20):
             await socket.send_str("{}")
         messages = [await socket.receive()]
         while messages[-1].type == TEXT:

@@ -18,26 +18,23 @@ EXPECTED = {"heartbeats", "market_trades", "l2_data", "ticker", "candles", "subs
 
 
 def streamed(url: str, key: dict[str, str]) -> list[dict]:
-    frames, enough = [], threading.Event()
+    frames, enough, lacking, told = [], threading.Event(), set(EXPECTED), 0
 
     def on_message(text: str) -> None:
-        frames.append(json.loads(text))
-        told = sum(
-            len(event["trades"])
-            for frame in frames
-            if frame.get("channel") == "market_trades"
-            for event in frame["events"]
-            if event["type"] == "update"
-        )
-        if frames[-1].get("type") == "error" or (
-            told >= TRADES and {frame.get("channel") for frame in frames} >= EXPECTED
-        ):
+        nonlocal told
+        frame = json.loads(text)
+        frames.append(frame)
+        lacking.discard(frame.get("channel"))
+        if frame.get("channel") == "market_trades":
+            told += sum(len(event["trades"]) for event in frame["events"] if event["type"] == "update")
+        if frame.get("type") == "error" or (told >= TRADES and not lacking):
             enough.set()
 
     client = WSClient(base_url=url, on_message=on_message, retry=False, **key)
     client.open()
     client.subscribe(product_ids=["BTC-USD", "ETH-USD"], channels=CHANNELS)
     enough.wait(PATIENCE_S)
+    client.unsubscribe_all()  # who still has frames to read when it closes waits ten seconds for the answer
     client.close()
     return frames
 
