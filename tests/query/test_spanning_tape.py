@@ -1,18 +1,22 @@
 """A tape of takers' rows, from frames and pages to every proof: audit, explain, replay, and as it was known before."""
 
+import asyncio
 import json
 
+from aging import Still
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from swaps import OKX, SWAP, T0, Swap, by_minute, candle, market
 from test_as_of import answers
 
 from gapless.collect.replay import Replay
+from gapless.collect.retention import Retention
 from gapless.derive.signals.settings import SignalSettings
-from gapless.model import DAY, MS, Proof
+from gapless.model import DAY, HOUR, MS, Proof
 from gapless.query.audit import audit_tape
 from gapless.query.market import Market
 from gapless.store.sqlite import SqliteStore
+from gapless.tape.aging import Ages
 
 
 @settings(deadline=None, max_examples=8)
@@ -68,3 +72,23 @@ def test_a_successor_is_linked_by_the_first_execution_of_its_first_row_and_not_b
         raw = json.dumps({"arg": {"channel": "trades", "instId": SWAP.symbol}, "data": [row]}).encode()
         swap.pipeline.batch(OKX.streams.group([raw]).runs, 1, 1, firsts)
         assert (firsts, swap.pipeline.linked(name, firsts[name])) == ({name: fills[0].id}, linked)
+
+
+def test_what_retention_lets_go_ends_between_rows_so_that_nothing_comes_back_twice():
+    takers = market(100, every=60_000)
+    executions = [one for fills in takers for one in fills]
+    swap = Swap("span")
+    swap.takers(takers)
+    swap.commit()
+    swap.close_due()
+    asked = (takers[10][0].id + 1, takers[14][-1].id - 1)  # what somebody asked for begins and ends inside rows
+    swap.store.commit(lambda tx: tx.put_kept(swap.tape.id, [asked]))
+    asyncio.run(Retention(swap.store, Ages(trades=HOUR, ladders=None, events=None, log=None), Still()).run())
+    told = audit_tape(swap.store, swap.tape)
+    rows = swap.store.trades(swap.tape.id, 0, 2**62)
+    assert (told.voids, told.holes, told.held + told.expired) == (0, [], len(executions))
+    stayed = [seq for row in rows for seq in range(row.first_fill, row.seq + 1)]
+    gone = [seq for first, last in swap.store.expired(swap.tape.id, "trades") for seq in range(first, last + 1)]
+    assert sorted(stayed + gone) == [one.id for one in executions]  # each either stayed or went, and none is both
+    assert set(range(asked[0], asked[1] + 1)) <= set(stayed)
+    assert min(seq for seq in stayed if seq > takers[15][0].id) not in {row.seq for row in rows}  # a row of several

@@ -133,7 +133,7 @@ class Pipeline:
                 values, misfits = self._read_each(stream, line, run, received)
                 odd += misfits
             if values and firsts is not None and isinstance(values[0], Trade):
-                firsts.setdefault(name, values[0].first_fill if stream.kind == "span" else values[0].seq)
+                firsts.setdefault(name, line.trades.tape.first_of(values[0]) if line.trades else values[0].seq)
             if values:
                 self._take(stream, line, values, mono, two=firsts is not None)
                 if self.heard is not None:
@@ -244,8 +244,7 @@ class Pipeline:
     def _shed(self, track: Track, rows: list[Trade]) -> None:
         """Keep of trades only that they were there: a hole in the ledger, to be filled when there is room again."""
         last = max(rows, key=lambda row: row.seq)
-        first = rows[0].first_fill if track.tape.kind == "span" else rows[0].seq
-        track.begin(first, rows[0].time, within=self.resume_within)
+        track.begin(track.tape.first_of(rows[0]), rows[0].time, within=self.resume_within)
         track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._want(track)
 

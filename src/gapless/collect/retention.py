@@ -187,8 +187,11 @@ class Retention:
             return
         spans = [(span.first, span.last) for span in reads.spans(tape.id, 0, before.seq)]
         ledger = joined_ranges([*spans, *reads.wanted(tape.id)])
-        for first, last in cut([(0, before.seq - 1)], kept):
-            begins = [part[0] for part in within(ledger, (first, last))[:1]]
+        for part in cut([(0, before.seq - 1)], kept):
+            first, last = _between_rows(reads, tape, part)
+            if first > last:
+                continue
+            begins = [held[0] for held in within(ledger, (first, last))[:1]]
             if (oldest := reads.trade_after(tape.id, first - 1)) and oldest.seq <= last:
                 begins.append(oldest.seq)
             if begins:
@@ -276,3 +279,13 @@ def _minutes(reads: Reads, tape: Tape, kept: Iterable[Range]) -> Iterator[Range]
         begin, end = reads.trade_after(tape.id, first - 1), reads.trade_before(tape.id, last + 1)
         if begin and end and begin.seq <= end.seq:
             yield begin.time // MINUTE, end.time // MINUTE
+
+
+def _between_rows(reads: Reads, tape: Tape, ids: Range) -> Range:
+    """Narrow ids to whole rows: a row that stands for some of them and for others stays, and so do all of its ids."""
+    first, last = ids
+    if (row := reads.trade_after(tape.id, last)) and tape.first_of(row) <= last:
+        last = tape.first_of(row) - 1
+    if (row := reads.trade_after(tape.id, first - 1)) and tape.first_of(row) < first:
+        first = row.seq + 1
+    return first, last

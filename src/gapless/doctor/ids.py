@@ -34,7 +34,7 @@ def continuity(ears: Sequence[Ear], consecutive: frozenset[str]) -> Check:
         ids = [row.seq for row in ear.trades]
         if not ids:
             continue
-        covered = {seq for row in ear.trades for seq in range(_first(ear, row), row.seq + 1)}
+        covered = {seq for row in ear.trades for seq in range(ear.tape.first_of(row), row.seq + 1)}
         missing = max(covered) - min(covered) + 1 - len(covered)
         found = figures[f"{ear.stream.instrument} {ear.stream.kind}"] = {
             "events": len(ids),
@@ -89,7 +89,7 @@ async def joined(asking: Asking, hosts: Hosts, ears: Sequence[Ear]) -> Check:
 async def _page(asking: Asking, hosts: Hosts, ear: Ear) -> _Page:
     """Fetch the newest ids heard, at most a page; where the venue cannot page by id, the newest there are."""
     history, last = asking.venue.history, ear.trades[-1].seq
-    first = max(min(_first(ear, row) for row in ear.trades), last - asking.venue.limits.page_trades + 1)
+    first = max(min(ear.tape.first_of(row) for row in ear.trades), last - asking.venue.limits.page_trades + 1)
     request = history.trades_request(hosts, ear.tape, Ids(first=first, last=last), keyed=False)
     body = await asking.get(request)
     rows = history.trades_page(body, ear.tape, first if request.by_id else None, 0).rows
@@ -121,10 +121,6 @@ def _gathered(heard: dict[int, Trade], page: _Page) -> dict[int, Trade]:
                 parts[-1], size=row.size if near else size, fills=row.fills, first_fill=row.first_fill
             )
     return left | joined
-
-
-def _first(ear: Ear, row: Trade) -> int:
-    return row.first_fill if ear.stream.kind == "span" else row.seq
 
 
 def _bare(trade: Trade) -> Trade:

@@ -48,6 +48,10 @@ class Tape(Struct, frozen=True, kw_only=True):
         """The tape as people read it: `binance:BTCUSDT agg`."""
         return f"{self.instrument} {self.kind}" + (f" #{self.epoch}" if self.epoch else "")
 
+    def first_of(self, row: "Trade") -> int:
+        """Give the first id that a row stands for."""
+        return row.first_fill if self.kind == "span" else row.seq
+
 
 class Trade(Struct, frozen=True, gc=False, array_like=True):
     """One execution (or one aggregate of `fills` executions) on a tape.
