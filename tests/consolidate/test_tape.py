@@ -79,7 +79,7 @@ def test_a_trade_from_the_far_future_does_not_end_the_tape() -> None:
     world.switch(A)
     world.both(5)
     time = world.time
-    world.trades(A, 1, step=10**18)
+    world.trades(A, 1, step=3_600 * SECOND)
     world.time = time
     assert world.switch(B).instant == time + 1
     world.trades(B, 3)
