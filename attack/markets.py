@@ -23,7 +23,7 @@ class Market(Struct, frozen=True, kw_only=True):
     calls the truth of minutes. `free` are limits of the simulator under which connections may be replaced as fast as
     they can be. `limited` gives, for the rows of changed limits, the speed of the market and how many of its seconds
     are to be missing: the repair must be felt, and must end. Where weight counts `by_minute`, it must not be spread
-    over two of them.
+    over two of them. Changes of books are `numbered` where one that is lost shows.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Market(Struct, frozen=True, kw_only=True):
     free: Mapping[str, Any]
     bars: str = "kline_1m"
     by_minute: bool = False
+    numbered: bool = True
     limited: Mapping[str, tuple[float, float]] = field(default_factory=lambda: LIMITED)
 
     @property
@@ -43,10 +44,14 @@ class Market(Struct, frozen=True, kw_only=True):
         return f"venues.{self.name}.{text}"
 
 
+_SLOWER = {"limit_far_below": (100.0, 1_200.0), "limit_halved": (100.0, 4_800.0)}  # its tickers take long to make
+_UNCOUNTED = {"connections": 1_000_000, "messages_per_s": 1_000_000.0}
+_NEVER_ANEW = "no books of its have numbers that begin anew"
 _OTHERS = {
     "notice": "its own notice is another kind, server_shutdown",
     "http_50011": "it throttles by HTTP 429 alone",
     "heartbeats_lost": "it sends no heartbeats",
+    "sequence_reset": _NEVER_ANEW,
 }
 _COINBASE = {
     "http_418": "nobody is ever banned",
@@ -55,6 +60,7 @@ _COINBASE = {
     "late_close": "it streams no closed minutes",
     "missing_close": "it streams no closed minutes",
     "http_50011": "it throttles by HTTP 429 alone",
+    "sequence_reset": _NEVER_ANEW,
     "limit_300": "it announces no limit",
     "wrong_page_bars": "bars are asked for once, at the start",
 }
@@ -76,11 +82,11 @@ MARKETS = {
             },
         ),
         Market(
-            name=EXCHANGE, bars="fold_1m", free={"connections": 1_000_000, "messages_per_s": 1_000_000.0},
+            name=EXCHANGE, bars="fold_1m", limited=_SLOWER, free=_UNCOUNTED, numbered=False,
             lacks={**_COINBASE, "page_split": "its pages are of ids, and no instant can split one"},
         ),
         Market(
-            name=ADVANCED, bars="fold_1m", free={"connections": 1_000_000, "messages_per_s": 1_000_000.0},
+            name=ADVANCED, bars="fold_1m", limited=_SLOWER, free=_UNCOUNTED,
             lacks=_COINBASE,
         ),
     )

@@ -1,15 +1,20 @@
 """What people, machines, disks and networks do to a collector."""
 
+import json
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
-from attack.processes import Collector
+from attack.processes import Collector, ask
 from attack.stage import Stage
 
+LEVELS = 20
+BOOK_MS = 2_000  # of the market: no book is silent for longer
 FULL = 3  # the exit status of a collector that its disk ended
 
 
@@ -18,6 +23,30 @@ def watched(stage: Stage) -> None:
     stage.collect()
     stage.play(9, 30)
     stage.end()
+
+
+def books(stage: Stage) -> None:
+    """Keep the whole book of everything while the script plays: each must be the venue's in the end."""
+    stage.collect(sets=[f"collect.books={json.dumps(stage.ids)}"])
+    stage.play(9, 30)
+    stage.end(meanwhile=lambda: stage.until(lambda: _same_books(stage), "every book to be that of the venue"))
+
+
+def _same_books(stage: Stage) -> bool:
+    """Say whether every book is live, of the last moments, and that of the venue, level by level."""
+    stop = stage.venue_state()["market_ms"]
+    for name, symbol in zip(stage.ids, stage.sim.symbols, strict=True):
+        mine = ask(f"{stage.run.api}/api/v1/book?id={name}&depth={LEVELS}")
+        if not mine or mine.get("state") != "live":
+            return False
+        at = round(datetime.fromisoformat(mine["time"]).timestamp() * 1_000)
+        theirs = stage.sim.book(symbol, at, LEVELS)
+        told = 1 if theirs["contracts"] else 2  # sizes in contracts are not ours
+        for side in ("bids", "asks"):
+            rows = [[[Decimal(text) for text in row[:told]] for row in book[side]] for book in (mine, theirs)]
+            if rows[0] != rows[1] or at < stop - BOOK_MS:
+                return False
+    return True
 
 
 def killed(stage: Stage) -> None:

@@ -133,6 +133,10 @@ class Sim(Process):
             raise RuntimeError("the simulator does not answer")
         return dict(found)
 
+    def book(self, symbol: str, at: int, levels: int) -> dict[str, Any]:
+        """The book of a symbol as it stood at a time of the market, ms."""
+        return dict(ask(f"{self.url}/sim/book?symbol={symbol}&at={at}&levels={levels}"))
+
     def listed(self) -> set[str]:
         """The symbols that trade, those too that were listed since it started."""
         lines = [json.loads(line) for line in self.journal.read_bytes().splitlines() if b'"change"' in line]

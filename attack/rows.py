@@ -89,10 +89,26 @@ MINUTES = (
     _together("frames", "all faults of frames", *FRAMES, kinds=_kinds(*FRAMES[:5]), short=True),
     _together("requests", "all faults of requests", *REQUESTS, DROPS, kinds=_kinds(*REQUESTS[:3]), short=True),
     _together("pages", "wrong pages of all kinds", *PAGES, DROPS, FRAMES[-1], kinds=("wrong_page",), short=True),
+    Row(
+        name="sequence_reset", about="the numbers of the books begin anew", play=plays.books, kinds=("sequence_reset",),
+        faults=({"kind": "sequence_reset", "every": 3.0},),
+    ),
     Row(name="calm", about="the preset", play=plays.watched, faults="calm"),
     Row(name="storm", about="the preset", play=plays.watched, faults="storm", short=True),
 )  # fmt: skip
 """A minute or so of the market each, under some script."""
+
+CHANGES: tuple[Fault, ...] = (
+    {"kind": "drop", "rate": 0.02},
+    {"kind": "reorder", "rate": 0.01, "places": 50},
+    {"kind": "double", "rate": 0.01},
+    {"kind": "malformed", "rate": 0.005},
+)
+BOOKS: tuple[Fault, ...] = (
+    {"kind": "disconnect", "every": 3.0},
+    {"kind": "reset", "every": 5.0},
+    {"kind": "sequence_reset", "every": 5.0},
+)
 
 ELSEWHERE = tuple(
     Row(
@@ -160,6 +176,12 @@ def _changes(market: Market) -> Iterator[Row]:
         name="rotations_short", about="100 forced rotations over at least 6 connections",
         play=plays.rotated, instruments=3, limits=dict(market.free), sets=unpaced, short=True, long=False,
     )  # fmt: skip
+    if market.name != USUAL:
+        faults = (*BOOKS, *CHANGES) if market.numbered else BOOKS
+        yield Row(
+            name="books", about="whole books of everything, whose connections break and whose changes are lost",
+            play=plays.books, faults=faults, kinds=_kinds(*faults),
+        )  # fmt: skip
     yield Row(
         name="banned_in_repair", about="a 418 in the middle of a repair of many pages", play=plays.banned_in_repair,
         speed=60.0, kinds=("http_418",), short=True,

@@ -4,7 +4,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,19 @@ class Stage:
 
     # the collector
 
-    def collect(self, *, rows: int = 60, ready: bool = True) -> Collector:
+    @property
+    def ids(self) -> list[str]:
+        """The ids of what is collected."""
+        return [f"{self.sim.venue}:{symbol}" for symbol in self.sim.symbols]
+
+    def collect(self, *, rows: int = 60, ready: bool = True, sets: Sequence[str] = ()) -> Collector:
         """Start the collector, and wait until it stored so many rows in this run, and something of every tape.
 
         Before something of a tape is on disk, nothing but the memory of the process says where it begins.
         """
-        sim = self.sim
-        ids = [f"{sim.venue}:{symbol}" for symbol in sim.symbols]
-        self.collector = Collector(self.folder, sim, self.store, ids, list(self.row.sets), state=self.state)
+        self.collector = Collector(
+            self.folder, self.sim, self.store, self.ids, [*self.row.sets, *sets], state=self.state
+        )
         if ready:
             self.stored(rows)
             self.until(lambda: self._begun() >= 2 * self.row.instruments, "something of every tape")
@@ -176,14 +181,15 @@ class Stage:
 
     # the end
 
-    def end(self) -> None:
-        """End the play, let the collector settle, and stop everything in order."""
+    def end(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """End the play, let the collector settle, and stop everything in order; `meanwhile` it has settled and runs."""
         self.sim.finish()
         began = time.monotonic()
         told = ask(self.run.api + "/api/v1/settle", {}, timeout=self.settle_s)
         self.settled_s = round(time.monotonic() - began, 1)
         self.require(told is not None, f"did not settle within {self.settle_s:.0f} s")
         self.note_venue()
+        meanwhile()
         status = self.part()
         self.require(status == 0, f"the collector left with status {status}")
         self.sim.leave()

@@ -17,7 +17,9 @@ from gapless.store.budget import MemoryBudget
 
 def shown(rest: RestClient) -> dict[str, Any]:
     collector = SimpleNamespace(venue=BINANCE, rest=rest, hosts=BINANCE.hosts("live", None))
-    engine: Any = SimpleNamespace(store=SimpleNamespace(size=lambda: 0), collectors=[collector], hot=None)
+    sourcing = SimpleNamespace(measured=lambda registry: None)
+    store = SimpleNamespace(size=lambda: 0)
+    engine: Any = SimpleNamespace(store=store, collectors=[collector], hot=None, sourcing=sourcing)
     (row,) = Status(engine).budgets()
     return row
 

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from gapless.sim.binance.presets import STORM
+from gapless.sim.connection import Connection
 from gapless.sim.errors import SimError
 from gapless.sim.faults.engine import FIRST_EVENTS, Faults
 from gapless.sim.faults.script import KINDS, Entry, entry_from, load_script
@@ -364,3 +365,23 @@ def test_the_storm_does_what_it_promises_in_every_twenty_seconds():
             lagging += faults.period("rest_lag") is not None
         assert seen == promised
         assert lagging > 100
+
+
+class Gone:
+    """The transport of a client that has left: its descriptor is no more."""
+
+    def get_extra_info(self, name):
+        return self
+
+    def setsockopt(self, *option):
+        raise ValueError("negative file descriptor")
+
+    def abort(self):
+        self.aborted = True
+
+
+def test_the_reset_of_a_connection_that_is_gone_does_not_end_the_venue():
+    connection = Connection(Gone(), combined=False, route="", number=1)
+    connection.reset()
+    assert connection.closed
+    assert connection.transport.aborted

@@ -285,12 +285,11 @@ class Repair:
         if not self._sources.strict(track.tape):
             # Where ids may be spent without a trade, a page must begin at a row that is held to vouch for those after
             # it; behind the newest row nothing is stored that could tell better.
-            newest = track.newest_row
-            joint = newest if newest is not None and newest < first else before[0] if before else joint
+            row = track.newest_row
+            joint = row if row is not None and row < first else before[0] if before else joint
         after = self._trade_before(track.tape, end + 2)
-        if after and after[0] <= end:
-            after = None
-        return Ask(tape=track.tape, first=first, last=last, joint=joint, before=before, after=after)
+        after, newest = after if after and after[0] > end else None, track.sequence.coverage.newest
+        return Ask(tape=track.tape, first=first, last=last, joint=joint, before=before, after=after, newest=newest)
 
     def _left_out(self, track: Track, work: Work, found: Found) -> None:
         """Weigh ids that a page leaves out: where they are consecutive it is wrong, unless it stays at that."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gapless.budget.priority import Priority
 from gapless.collect.archives import PUBLISHED_AFTER, fetch_day
 from gapless.collect.rest import RestClient, Spent
-from gapless.errors import UNREADABLE, BadNumber, CouldNot, GaplessError
+from gapless.errors import UNREADABLE, BadNumber, CouldNot, GaplessError, Refused
 from gapless.model import DAY, MINUTE, SECOND, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range, cut
@@ -15,6 +16,7 @@ from gapless.tape.page import Mark, left_out, runs, wrong_bars, wrong_trades
 from gapless.venues.spec import ArchiveRows, Hosts, Ids, Page, Request, Venue
 
 FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes, whatever else a reply holds
+_GONE = 410
 _OVERDUE = 3 * DAY  # a file that is not there so long after it should be will not come
 
 
@@ -30,6 +32,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     """What is asked of a source: ids `first` to `last` of a tape, with the rows held on either side.
 
     `joint` is the id to begin at: `first`, or that of a held row before it where ids may be spent without a trade.
+    `newest` is the newest id held, by which it shows whether a source that does not have them is only late.
     """
 
     tape: Tape
@@ -38,6 +41,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     joint: int
     before: Mark | None = None
     after: Mark | None = None
+    newest: int | None = None
 
 
 class Found(Struct):
@@ -96,17 +100,22 @@ class Sources:
         request = self.trades_request(ask)
         body = await self.get(request, priority)
         rows = self._page(body, ask.tape).rows
+        ended: list[Range] = []
         if request.backward:
             if rows and rows[-1].seq > ask.last:
                 raise Wrong(f"asked up to id {ask.last} it ends with id {rows[-1].seq}")
-            rows = [row for row in rows if row.seq >= ask.joint]
+            older, rows = rows, [row for row in rows if row.seq >= ask.joint]
+            ended = await self._ended_before(ask, rows, priority) if self.strict(ask.tape) else []
+            if ended and not older:
+                raise Refused(_GONE, 0, "nothing that old is known")
         if not rows:
-            return Found(weight=request.weight)
+            return Found(lacks=ended, weight=request.weight)
         if wrong := wrong_trades(rows, ask.joint, by_id=request.by_id, before=ask.before, after=ask.after):
             raise Wrong(wrong)
         if self.strict(ask.tape):
             first = ask.first if request.by_id else rows[0].seq
-            return Found(trades=rows, vouched=runs(rows), lacks=left_out(rows, first), weight=request.weight)
+            lacks = left_out(rows, first) + ended
+            return Found(trades=rows, vouched=runs(rows), lacks=lacks, weight=request.weight)
         begin, end = rows[0].seq, rows[-1].seq
         lacks = [(ask.first, begin - 1)] if begin > max(ask.joint, ask.first) else []
         if request.by_id and lacks and begin > ask.last + 1:
@@ -114,6 +123,15 @@ class Sources:
         begin = begin if begin > ask.joint else max(begin, ask.first)
         vouched = [(begin, end)] if begin <= end else []
         return Found(trades=rows, vouched=vouched, lacks=lacks, weight=request.weight)
+
+    async def _ended_before(self, ask: Ask, rows: list[Trade], priority: Priority) -> list[Range]:
+        """List the ids at the end of a page that goes backwards which it lacks, where the source knows later ones."""
+        first = rows[-1].seq + 1 if rows else ask.first
+        last = min(ask.last, ask.joint + self._venue.limits.page_trades - 1)
+        if first > last or ask.newest is None or ask.newest <= last:
+            return []
+        later = await self.get(self.trades_request(replace(ask, joint=ask.newest, last=ask.newest)), priority)
+        return [(first, last)] if any(row.seq > last for row in self._page(later, ask.tape).rows) else []
 
     def _page(self, body: bytes, tape: Tape) -> Page:
         try:
@@ -143,6 +161,8 @@ class Sources:
             bars = self._venue.history.bars(body, tape)
         except (*UNREADABLE, BadNumber) as error:
             raise Wrong(f"it cannot be read: {error}") from error
+        if request.backward:
+            bars = _asked_for(bars, start, end)
         if wrong := wrong_bars(bars, start, end):
             raise Wrong(wrong)
         return Found(bars=bars, weight=request.weight)
@@ -215,6 +235,12 @@ class Sources:
         if file is None and day + DAY + PUBLISHED_AFTER + _OVERDUE > self._now():
             raise Later(f"the file of {iso(day)[:10]} is overdue; the hole waits for it")
         return file
+
+
+def _asked_for(bars: list[Bar], start: int, end: int) -> list[Bar]:
+    """Leave out what a reply holds beyond the bars of [start, end), ns UTC; where it has no others it is wrong."""
+    inside = [bar for bar in bars if start <= bar.start < end]
+    return inside if inside or all(bar.start == end for bar in bars) else bars
 
 
 def _symbol(tape: Tape) -> str:

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections import deque
+from contextlib import suppress
 
 from gapless.sim.events import PING, close_frame, frame
 
@@ -119,7 +120,8 @@ class Connection:
         """Hangs up with a TCP reset."""
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError, ValueError):  # the client has left meanwhile, and its descriptor with it
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.closed = True
         self.transport.abort()
 

@@ -42,6 +42,7 @@ class Service:
         """Builds the aiohttp application."""
         app = web.Application(client_max_size=SMALL)
         app.router.add_get("/sim/state", self._state)
+        app.router.add_get("/sim/book", self._book)
         app.router.add_post("/sim/finish", self._finish)
         app.router.add_post("/sim/fault", self._fault)
         if self.hub.venue.archives:
@@ -79,6 +80,19 @@ class Service:
             "too_many": self.too_many,
         }
         return web.Response(body=msgspec.json.encode(body), headers=JSON)
+
+    async def _book(self, request: web.Request) -> web.Response:
+        """Tells the best levels of a symbol as they stood at an instant, sizes in the venue's own unit."""
+        symbol = self.hub.market.symbols.get(request.query.get("symbol", ""))
+        numbers = [request.query.get(name, "") for name in ("at", "levels")]
+        if symbol is None or symbol.book is None or not all(number.isdigit() for number in numbers):
+            return web.Response(status=400, body=msgspec.json.encode({"error": "no book of that"}), headers=JSON)
+        depth = symbol.book.at(int(numbers[0]), int(numbers[1]))
+        price, size = symbol.price.text, symbol.size.text
+        sides = {"bids": depth.bids, "asks": depth.asks}
+        body = {name: [[price(p), size(s)] for p, s in side] for name, side in sides.items()}
+        told = {**body, "contracts": symbol.contract is not None}
+        return web.Response(body=msgspec.json.encode(told), headers=JSON)
 
     async def _finish(self, request: web.Request) -> web.Response:
         self.hub.finish()

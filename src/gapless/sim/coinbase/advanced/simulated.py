@@ -68,6 +68,7 @@ def simulated(name: str, given: dict[str, Any]) -> SimVenue:
         socket_paths=("",),
         flat_bars=False,
         batch_ms=BATCH_MS,
+        agg_ids=False,
         folds=True,
         keyed=True,
         instants=micros,

@@ -48,6 +48,7 @@ def simulated(name: str, given: dict[str, Any]) -> SimVenue:
         rest_path="",
         socket_paths=("",),
         flat_bars=False,
+        agg_ids=False,
         folds=True,
         instants=micros,
         buffer_bytes=settings.buffer_bytes,
