@@ -94,16 +94,25 @@ def test_a_restart_goes_on_with_who_stood_in() -> None:
     assert watch.turns()[-1] == (B, A)
 
 
-def test_an_instrument_that_is_collected_no_more_is_left_and_one_that_comes_is_listed() -> None:
+def test_a_source_that_is_collected_no_more_is_left_and_the_last_one_goes_on_with_the_market() -> None:
     watch = Watch()
     watch.on(10)
-    line = watch.venues[0].pipeline.lines.pop(A)
+    lines = watch.venues[0].pipeline.lines
+    line = lines.pop(A)
+    watch.on(1)
+    assert watch.active == B
+    assert watch.turns() == [(None, A), (A, B)]
+    assert turns_of(watch.world.store, BTC)[-1].sources == (B,)
+    lines[A] = line
+    watch.on(4)
+    assert watch.active == B
+    watch.on(2)
+    assert watch.active == A
+    assert turns_of(watch.world.store, BTC)[-1].sources == (A, B)
+    lines.clear()
+    watch.venues[1].pipeline.lines.clear()
     watch.on(1)
     assert watch.watch.markets == {}
-    watch.venues[0].pipeline.lines[A] = line
-    watch.on(1)
-    assert watch.active == A
-    assert watch.turns() == [(None, A)]
 
 
 def test_other_sources_are_recorded_and_one_that_is_gone_is_left() -> None:

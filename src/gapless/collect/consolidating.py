@@ -19,6 +19,7 @@ from gapless.ports import Clock, Transaction
 
 _TICK = SECOND // 20
 _LOOK = SECOND // 10  # how often everything is looked at; what a connection tells, at the next tick
+_STALL = SECOND  # this process stood still for longer: the silence was ours
 _MANY = 50  # instruments beyond which that is as much less often as there are more
 
 
@@ -79,6 +80,7 @@ class Consolidation:
         self._hold = hold
         self._held: dict[str, bool] = {}
         self._woken = True
+        self._stalled = False
         self._collected: tuple[str, ...] | None = None
         self._turns: dict[str, Turn] = {}
         self._since: dict[str, int] = {}
@@ -93,7 +95,9 @@ class Consolidation:
             if self._woken or now - looked >= _LOOK * max(len(self.markets) / _MANY, 1):
                 self._woken, looked = False, now
                 await self._record(self.look(now))
+            slept = self._clock.monotonic()
             await self._clock.sleep(_TICK)
+            self._stalled = self._stalled or self._clock.monotonic() - slept > _TICK + _STALL
 
     def heard(self, name: str, subject: str) -> None:
         """Learn what the log is told of a connection."""
@@ -103,12 +107,14 @@ class Consolidation:
         """Judge every source, and give what is decided by that."""
         decided = self._refreshed(now)
         self.carriers.look()
+        stalled, self._stalled = self._stalled, False
         pipelines = {collector.venue.name: collector.pipeline for collector in self._collectors}
         for market in self.markets.values():
             verdicts = {}
             for source, health in market.healths.items():
                 pipeline = pipelines[venue_of(source)]
-                verdicts[source] = health.look(self._facts(pipeline, source), now, paused=pipeline.pressed)
+                paused = stalled or pipeline.pressed
+                verdicts[source] = health.look(self._facts(pipeline, source), now, paused=paused)
             outcome = market.choice.look(verdicts, now)
             if isinstance(outcome, Failed):
                 self._note("failover_failed", market.unified.symbol, reason=outcome.reason)
@@ -127,7 +133,7 @@ class Consolidation:
         instruments = [line.instrument for one in self._collectors for line in one.pipeline.lines.values()]
         known, self.markets = self.markets, {}
         decided = []
-        for symbol, unified in unified_of(instruments, self._settings).items():
+        for symbol, unified in unified_of(instruments, self._settings, kept=known).items():
             if not self._is_ours(symbol):
                 continue
             former = known.get(symbol)
@@ -154,7 +160,7 @@ class Consolidation:
     def _market(self, unified: Unified, former: Market | None, now: int) -> Market:
         limits = Limits(**limits_of(unified, self._settings))
         known = former.healths if former else {}
-        healths = {source: known.get(source) or Health(limits, now) for source in unified.sources}
+        healths = {source: known.get(source) or self._health(source, limits, now) for source in unified.sources}
         if former is not None:
             former.unified, former.healths = unified, healths
             return former
@@ -165,6 +171,11 @@ class Consolidation:
             active=turn.source if turn else None,
         )  # fmt: skip
         return Market(unified, choice, healths, turn, self._since.get(unified.symbol, 0))
+
+    def _health(self, source: str, limits: Limits, now: int) -> Health:
+        """Judge a source from now on; what befell it before does not count."""
+        before = self.carriers.carried.get(source, NOBODY)
+        return Health(limits, now, breaks=before.breaks, errors=before.errors)
 
     def _facts(self, pipeline: Pipeline, source: str) -> Facts:
         carried, line = self.carriers.carried.get(source, NOBODY), pipeline.lines.get(source)
@@ -185,12 +196,13 @@ class Consolidation:
         """Record everything that was decided at once, in one transaction."""
         if not decided:
             return
-        at, mono = self._clock.wall(), self._clock.monotonic()
         known = {name: turn.instant for name, turn in self._turns.items()}
-        times = {one.venue.name: one.pipeline.clock.now(mono) for one in self._collectors}
         asked = [(one, one.market.unified) for one in decided]
 
         def work(tx: Transaction) -> list[Turn]:
+            # What was pending may have waited long for the store, and trades went on: it is as late as it is now.
+            at, mono = self._clock.wall(), self._clock.monotonic()
+            times = {one.venue.name: one.pipeline.clock.now(mono) for one in self._collectors}
             after, turns = dict(known), []
             for one, unified in asked:
                 now = [times.get(venue_of(source), 0) for source in (one.former, one.source) if source]

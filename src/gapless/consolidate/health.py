@@ -62,15 +62,16 @@ class Health:
     """Judges one source of one instrument whenever it is shown the facts.
 
     Silence, of everything or of trades alone, counts from `stale_after` on, and only once it is unusual: seven mean
-    intervals of what came before, up to a minute, so that a quiet market is no outage.
+    intervals of what came before, up to a minute, so that a quiet market is no outage. `breaks` and `errors` are those
+    from before it is judged, which do not count.
     """
 
-    def __init__(self, limits: Limits, began: int) -> None:
+    def __init__(self, limits: Limits, began: int, *, breaks: int = 0, errors: int = 0) -> None:
         self.verdict = Verdict("disconnected", "it has not connected yet", began)
         self._limits = limits
         self._rate, self._trades = Rate(), Rate()
         self._awake = began
-        self._breaks = self._errors = 0
+        self._breaks, self._errors = breaks, errors
         self._recent: deque[tuple[int, int]] = deque()
 
     def look(self, facts: Facts, now: int, *, paused: bool = False) -> Verdict:

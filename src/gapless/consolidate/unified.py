@@ -1,6 +1,6 @@
 """Which instruments are one market: the same unified symbol and kind at two venues or more, or as it is set."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -31,8 +31,13 @@ def venue_of(source: str) -> str:
     return source.partition(":")[0]
 
 
-def unified_of(instruments: Iterable[Instrument], settings: ConsolidateSettings) -> dict[str, Unified]:
-    """Find the consolidated instruments among those collected, in their order; a source belongs to one of them."""
+def unified_of(
+    instruments: Iterable[Instrument], settings: ConsolidateSettings, *, kept: Container[str] = ()
+) -> dict[str, Unified]:
+    """Find the consolidated instruments among those collected, in their order; a source belongs to one of them.
+
+    Those of the symbols in `kept` go on while a single source of them is left.
+    """
     if not settings.enabled:
         return {}
     collected = {one.id: one for one in instruments}
@@ -50,7 +55,7 @@ def unified_of(instruments: Iterable[Instrument], settings: ConsolidateSettings)
         if one.id not in taken and one.kind in _KINDS:
             groups.setdefault((one.unified, one.kind), {}).setdefault(one.venue, one.id)
     for (symbol, _), by_venue in groups.items():
-        if len(by_venue) > 1 and symbol not in found:
+        if (len(by_venue) > 1 or symbol in kept) and symbol not in found:
             settled = settings.instruments.get(symbol)
             primary = (settled.primary if settled else "") or settings.primary
             stale = settled.stale_after_ms if settled else None
