@@ -14,7 +14,7 @@ from gapless.hub.events import Connected, Disconnected, MarketData, Message, Tro
 from gapless.hub.hub import RAW, Hub
 from gapless.hub.shapes import number, of_ticker, of_top, of_trade, ticker_update, volume_alert
 from gapless.hub.waiting import Waiting
-from gapless.model import MS, Instrument, Ticker, Timeframe, Trade, parse_timeframe
+from gapless.model import MS, Instrument, Tape, Ticker, Timeframe, Trade, parse_timeframe
 from gapless.query.feed import gap_row
 from gapless.query.present import candle_row, signal_row
 from gapless.venues.spec import Stream
@@ -111,11 +111,18 @@ class Announcer:
         elif kind in ("quote", "depth"):
             if self._depths:
                 self._depth(collector, line.instrument, kind, values[-1], run[-1])
-        elif self._raw_trades and line.trades and (fresh := self._fresh.pop(line.instrument.id, None)):
-            units = 10**line.trades.tape.price_digits, 10**line.trades.tape.size_digits
-            for row, sent in zip(values, run, strict=False) if len(values) == len(run) else ():
+        elif self._raw_trades and line.trades and kind == line.trades.tape.kind:
+            self._raw_run(collector, line.instrument, line.trades.tape, run)
+
+    def _raw_run(self, collector: "Collector", instrument: Instrument, tape: Tape, run: list[Any]) -> None:
+        """Tell trades that are new with what the venue sent of each, whatever the order in which it sent them."""
+        fresh = self._fresh.pop(instrument.id, set())
+        units = 10**tape.price_digits, 10**tape.size_digits
+        for sent in run if fresh else ():
+            for row in collector.pipeline.venue.streams.trades([sent], tape, 0):
                 if row.seq in fresh:
-                    self._raw("trade", of_trade(line.instrument, row, *units), sent)
+                    fresh.discard(row.seq)
+                    self._raw("trade", of_trade(instrument, row, *units), sent)
 
     def _ticker(self, collector: "Collector", instrument: Instrument, ticker: Ticker, sent: Any) -> None:
         quote = collector.pipeline.quotes.get(instrument.id)

@@ -16,9 +16,10 @@ from gapless.consolidate.price import Offer, Price, priced
 from gapless.consolidate.settings import Resolution
 from gapless.consolidate.timeline import Turn
 from gapless.consolidate.unified import venue_of
-from gapless.errors import UnknownName
+from gapless.derive.tickers import ONE, turnover
+from gapless.errors import BadNumber, UnknownName
 from gapless.hub.events import SourceSwitch
-from gapless.model import MS, SECOND
+from gapless.model import MS, SECOND, Ticker
 from gapless.model.number import plain
 from gapless.model.times import iso
 from gapless.ports import Transaction
@@ -220,9 +221,8 @@ class Sourcing:
         pipeline, verdict = self._collector(source).pipeline, market.healths[source].verdict
         line, ticker = pipeline.lines.get(source), pipeline.tickers.get(source)
         trade = pipeline.latest.get(source)
-        weight = _decimal(ticker.quote_volume) if ticker else None
         offer = Offer(
-            source=source, price=0, time=0, received=0, weight=None if weight is None else Fraction(weight),
+            source=source, price=0, time=0, received=0, weight=_weight(ticker) if ticker else None,
             unfit="" if verdict.healthy else f"{verdict.cause}: {verdict.reason}",
         )  # fmt: skip
         if trade is not None and line is not None and line.trades is not None:
@@ -282,6 +282,14 @@ def _latency_s(collector: "Collector") -> float:
 def _latency(collector: "Collector") -> int | None:
     """Give the longest round trip of a venue's connections, ns; None where none is known."""
     return max((one.latency for one in collector.connections if one.latency is not None), default=None)
+
+
+def _weight(ticker: Ticker) -> Fraction | None:
+    """Give what was traded in 24 h, in quote currency; None where nothing tells."""
+    try:
+        return Fraction(turnover(ticker), ONE)
+    except BadNumber:
+        return None
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -110,6 +110,15 @@ def test_one_price_of_sources_with_other_digits_and_who_has_not_traded_gives_its
     assert [(one["source"], one["reason"][:6]) for one in alone["left_out"]] == [(B, "stale:")]
 
 
+def test_a_venue_that_tells_no_turnover_is_weighted_by_its_volume_at_its_price() -> None:
+    told = Told(resolution="average")
+    told.watch.on(10)
+    told.ticker(0, "304.5")
+    told.ticker(1, "")  # a day's volume of 1 at 101.5
+    shares = {part["source"]: part["share"] for part in told.sourcing.price(BTC)["parts"]}
+    assert shares == {A: 0.75, B: 0.25}
+
+
 def test_a_price_of_what_is_not_consolidated_names_what_is() -> None:
     told = Told()
     told.watch.on(1)

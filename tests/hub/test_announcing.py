@@ -121,6 +121,27 @@ def test_raw_is_what_the_venue_sent_of_each_trade_and_only_for_who_asked() -> No
     assert ["raw" in event for _, event in told.heard()] == [False, True]
 
 
+def test_raw_is_of_its_own_trade_where_a_venue_sends_the_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, market = Told("trade+raw"), TinyMarket()
+    streams = type(told.desk.pipeline.venue.streams)
+    read = told.desk.pipeline.venue.streams.trades
+
+    def sorted_by_id(run: Any, *more: Any) -> Any:
+        return sorted(read(run, *more), key=lambda row: row.seq)
+
+    monkeypatch.setattr(streams, "trades", staticmethod(sorted_by_id), raising=False)
+    told.desk.hear(*reversed(market.aggs(1, 3)))
+    events = [event for _, event in told.heard()]
+    assert [(event["raw"]["a"], event["timestamp"]) for event in events] == [(n, market.time(n)) for n in (3, 2, 1)]
+
+
+def test_an_event_that_cannot_be_read_costs_the_raw_of_no_other() -> None:
+    told, market = Told("trade+raw"), TinyMarket()
+    broken = market.agg_frame(3, p="50000.123456789")
+    assert len(told.desk.hear(*market.aggs(1, 2), broken, *market.aggs(4, 4))) == 1
+    assert [event["raw"]["a"] for _, event in told.heard()] == [1, 2, 4]
+
+
 def test_nothing_is_made_while_nobody_listens() -> None:
     told, market = Told("trade", "ticker"), TinyMarket()
     assert told.desk.pipeline.heard is not None

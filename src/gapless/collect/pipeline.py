@@ -130,7 +130,7 @@ class Pipeline:
             try:
                 values = self._read(stream, line, run, received)
             except _MISFITS:
-                values, misfits = self._read_each(stream, line, run, received)
+                values, run, misfits = self._read_each(stream, line, run, received)
                 odd += misfits
             if values and firsts is not None and isinstance(values[0], Trade):
                 firsts.setdefault(name, line.trades.tape.first_of(values[0]) if line.trades else values[0].seq)
@@ -175,16 +175,18 @@ class Pipeline:
             return [streams.depth(event, tape) for event in run]
         return []
 
-    def _read_each(self, stream: Stream, line: Line, run: list[Any], received: int) -> tuple[list[Any], list[bytes]]:
-        """Read what can be read of a run in which something does not fit; give the rest as JSON."""
-        values: list[Any] = []
-        odd: list[bytes] = []
+    def _read_each(
+        self, stream: Stream, line: Line, run: list[Any], received: int
+    ) -> tuple[list[Any], list[Any], list[bytes]]:
+        """Read what can be read of a run in which something does not fit: values, their events, the rest as JSON."""
+        values, read, odd = [], [], []
         for event in run:
             try:
                 values += self._read(stream, line, [event], received)
+                read.append(event)
             except _MISFITS:
                 odd.append(_raw(stream, event))
-        return values, odd
+        return values, read, odd
 
     def _take(self, stream: Stream, line: Line, values: list[Any], mono: int, *, two: bool) -> None:
         kind, name = stream.kind, stream.instrument
