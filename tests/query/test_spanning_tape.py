@@ -6,13 +6,14 @@ import json
 from aging import Still
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from swaps import OKX, SWAP, T0, Swap, by_minute, candle, market
 from test_as_of import answers
 
 from gapless.collect.replay import Replay
 from gapless.collect.retention import Retention
 from gapless.derive.signals.settings import SignalSettings
-from gapless.model import DAY, HOUR, MS, Proof
+from gapless.model import DAY, HOUR, MINUTE, MS, Bar, Evidence, Proof
 from gapless.query.audit import audit_tape
 from gapless.query.market import Market
 from gapless.store.sqlite import SqliteStore
@@ -92,3 +93,35 @@ def test_what_retention_lets_go_ends_between_rows_so_that_nothing_comes_back_twi
     assert sorted(stayed + gone) == [one.id for one in executions]  # each either stayed or went, and none is both
     assert set(range(asked[0], asked[1] + 1)) <= set(stayed)
     assert min(seq for seq in stayed if seq > takers[15][0].id) not in {row.seq for row in rows}  # a row of several
+
+
+def test_what_another_process_brought_meanwhile_is_not_held_twice_and_the_rest_of_the_row_is_a_hole():
+    takers = market(12)
+    executions = [one for fills in takers for one in fills]
+    row = takers[5]
+    assert len(row) == 3
+    for parts, left in ((row[:2], [(row[2].id, row[2].id)]), (row, []), (row[1:], [(row[0].id, row[0].id)])):
+        swap, other = Swap("span"), Swap("span")
+        other.store = swap.store
+        swap.takers(takers)  # heard, and not yet committed
+        other.page(parts)
+        other.commit()
+        swap.commit()
+        told = audit_tape(swap.store, swap.tape)
+        rows = swap.store.trades(swap.tape.id, 0, 2**62)
+        held = [seq for one in rows for seq in range(one.first_fill, one.seq + 1)]
+        assert [(hole.first, hole.last) for hole in told.holes] == left
+        assert sorted(held + [seq for hole in left for seq in range(*hole)] + [first for first, _ in left]) == [
+            one.id for one in executions
+        ]
+        assert told.voids == 0
+
+
+def test_digits_that_grow_while_a_bar_is_on_its_way_leave_unknown_what_it_does_not_tell():
+    swap, minute = Swap(), (T0 + 60_000) * MS // MINUTE
+    swap.pipeline.fill_bars(swap.line, [Bar(minute * MINUTE, 1, 1, 1, 1, 5)], (minute, minute), Evidence.REST)
+    swap.store.put_instrument(replace(SWAP, price_digits=3))
+    swap.commit()
+    told = swap.store.candle(SWAP.id, minute * MINUTE)
+    assert (told.open, told.volume) == (100, 5)
+    assert (told.trades, told.quote_volume, told.taker_buy_volume, told.taker_buy_quote_volume) == (None,) * 4

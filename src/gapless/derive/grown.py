@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gapless.model import VALUES, Bar, MinuteFold, Tape, Trade
+from gapless.model.candle import UNTOLD
 from gapless.model.packed import rescaled
 from gapless.ports import Reads
 
@@ -50,7 +51,7 @@ def _bar(bar: Bar, by: _Factors) -> Bar:
     return replace(bar, **{
         name: value * (price * size if "quote" in name else size if "volume" in name else price)
         for name, value in values.items()
-        if value is not None
+        if value != UNTOLD
     })  # fmt: skip
 
 

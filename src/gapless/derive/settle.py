@@ -12,6 +12,7 @@ from gapless.derive.grown import in_digits_held
 from gapless.derive.judge import LATENESS, Held, bar_of, candle_of, held, revised
 from gapless.derive.judge import judge as judge_minute
 from gapless.derive.minutes import fold_minute
+from gapless.derive.spanning import in_whole_rows
 from gapless.model import DAY, MINUTE, Bar, Candle, Evidence, Gap, MinuteFold, Origin, Proof, Span, Tape, Trade
 from gapless.model.signal import Judged
 from gapless.ports import MinuteRow, Transaction
@@ -87,7 +88,7 @@ def settle(tx: Transaction, commit: Commit, deriver: Deriver | None = None, *, j
     A collector gives its `deriver`, which makes bars of every timeframe and judges them, or without `judge` leaves
     that to a later commit. Without one, what is to be judged is left to whoever collects.
     """
-    commit = in_digits_held(tx, commit)
+    commit = in_whole_rows(tx, in_digits_held(tx, commit))
     result = Settled(began=commit.began)
     before = tx.log_span()[1]
     _write_rows(tx, commit, result)
