@@ -1,8 +1,10 @@
 """What a start needs before anything runs: names sorted by venue, a calm garbage collector, no traces of a mistake."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +59,17 @@ def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
     """Give the first of what several tasks met."""
     found = group.exceptions[0]
     return first_of(found) if isinstance(found, BaseExceptionGroup) else found
+
+
+def lean() -> None:
+    """Have TA-Lib do without pandas and polars: to import them takes 95 MB, and nothing here hands it their columns.
+
+    For a process of our own: whoever imports TA-Lib there later gets it like that.
+    """
+    absent = [name for name in ("pandas", "polars") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: it cannot be imported
+    try:
+        import_module("talib")
+    finally:
+        for name in absent:
+            del sys.modules[name]

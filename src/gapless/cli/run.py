@@ -44,7 +44,9 @@ def run(
 
     from gapless.engine import Engine
     from gapless.log import Log
+    from gapless.startup import lean
 
+    lean()
     try:
         import uvloop
 
