@@ -15,6 +15,7 @@ from gapless.tape.plan import pages
 from gapless.tape.route import Offer, Routes
 from gapless.venues.spec import Hosts, Ids, Venue
 
+_SOUGHT = 5  # pages until the first trade of a time is found where only ids can be asked for, as measured
 BACKFILLED = "backfilled"  # the event that remembers which ids all of a time has
 _REST, _ARCHIVE = 250 * MS, 2 * SECOND  # an answer of each, until one was measured
 
@@ -233,7 +234,8 @@ class Planner:
             return None
         tape = instrument.scale(kind)
         at = history.trade_at_request(self._hosts, tape, start)
-        if ids is None and at is None:
+        sought = at is None and kind in self._venue.limits.consecutive  # page by page, by its id or back from the end
+        if ids is None and at is None and not sought:
             return None
         if ids is None:
             rows = round((min(end, self._now) - start) * trades_a_ns(self._store, instrument.id, kind))
@@ -244,10 +246,9 @@ class Planner:
             history.trades_request(self._hosts, tape, Ids(first=step.first, last=step.last), keyed=True).weight
             for step in steps
         )
-        first = 0 if ids is not None or at is None else at.weight
-        return Share(
-            source="rest", start=start, end=end, ids=ids, requests=len(steps) + bool(first), weight=weight + first
-        )
+        extra = 0 if ids is not None else _SOUGHT if sought else 1
+        first = extra * (at.weight if at else 1)
+        return Share(source="rest", start=start, end=end, ids=ids, requests=len(steps) + extra, weight=weight + first)
 
 
 def missing_ids(store: TapeStore, instrument: str, kind: TapeKind, start: int, end: int) -> list[Range] | None:

@@ -10,16 +10,19 @@ from msgspec import Struct, field
 from gapless.budget.priority import Priority
 from gapless.collect.backfill import BACKFILLED, BackfillPlan, Share, Work
 from gapless.collect.sources import FINAL_AFTER, Ask, Found, Later, Sources, Wrong
+from gapless.collect.walking import Walk, beside
 from gapless.derive.settle import Commit, Vouched, settle
 from gapless.errors import BadFile, Refused, Unavailable
-from gapless.model import DAY, MINUTE, Evidence, Tape, Trade, iso
+from gapless.model import DAY, MINUTE, SECOND, Evidence, Tape, Trade, iso
 from gapless.ports import Clock, TapeStore
 from gapless.tape.coverage import Range, without
-from gapless.tape.page import Mark, bar_runs, runs
+from gapless.tape.page import Mark, bar_runs, omitted, runs
+from gapless.tape.wanted import joined_ranges
 from gapless.venues.spec import Venue
 
 _CHUNK = 2_000  # rows a commit: about 50 ms, so that a collector beside us does not wait
-_TRIES = 3  # wrong pages in a row
+_TRIES = 3  # wrong pages in a row, or empty ones
+_AGAIN = SECOND
 _END = 2**62
 
 Progress = Callable[[float, float], None]
@@ -129,25 +132,39 @@ class Fetching:
             pages = await self._rest_bars(tape, share)
         for page in pages:
             bars = [bar for bar in page.bars if bar.start + MINUTE + FINAL_AFTER <= self._now]
-            for run in bar_runs(bars):
-                ids = run[0].start // MINUTE, run[-1].start // MINUTE
+            shown = [(run[0].start // MINUTE, run[-1].start // MINUTE) for run in bar_runs(bars)]
+            for ids in joined_ranges([*shown, *page.empty]):
                 commit = self._commit(tape)
-                commit.bars = [(tape.instrument, run)]
+                commit.bars = [(tape.instrument, [bar for bar in bars if ids[0] <= bar.start // MINUTE <= ids[1]])]
                 commit.vouched = [Vouched(tape, *ids, evidence)]
                 commit.wanted = [(tape, *ids)]
                 await self._write(commit)
-            self.done.minutes += len(bars)
-            self._count(source, len(bars))
+            minutes = len(bars) + sum(last - first + 1 for first, last in page.empty)
+            self.done.minutes += minutes
+            self._count(source, minutes)
 
     async def _rest_bars(self, tape: Tape, share: Share) -> list[Found]:
         size = self._venue.limits.page_bars
-        found = []
-        for first, last in share.ids or ():
-            for at in range(first, last + 1, size):
-                end = min(at + size - 1, last)
-                ask = partial(self._sources.rest_bars, tape, at * MINUTE, (end + 1) * MINUTE, self._priority)
-                found.append(await self._surely(ask))
-        return found
+        return [
+            await self._bar_page(tape, at, min(at + size - 1, last))
+            for first, last in share.ids or ()
+            for at in range(first, last + 1, size)
+        ]
+
+    async def _bar_page(self, tape: Tape, first: int, last: int) -> Found:
+        """Ask for a page of bars; where minutes without trades are left out, one without any bar is asked for again."""
+        ask = partial(self._sources.rest_bars, tape, first * MINUTE, (last + 1) * MINUTE, self._priority)
+        page = await self._surely(ask)
+        if not self._venue.limits.empty_omitted:
+            return page
+        for _ in range(_TRIES):
+            if page.bars:
+                break
+            await self._clock.sleep(_AGAIN)
+            page = await self._surely(ask)
+        over = (self._now - FINAL_AFTER) // MINUTE - 1
+        page.empty = omitted(page.bars, first, min(last, over))
+        return page
 
     async def _surely(self, ask: Callable[[], Awaitable[Found]]) -> Found:
         """Ask again where a page cannot be right."""
@@ -259,8 +276,35 @@ class Fetching:
         commit.due = [(tape.instrument, start) for start in starts if start + 2 * MINUTE <= self._now]
         await self._write(commit)
 
+    async def _walk(self, tape: Tape, share: Share) -> None:
+        """Page by time from the last trade of a time to its first, over what is held."""
+        walk = Walk(
+            tape, self._store, lambda ask: self._surely(partial(self._sources.rest_trades, ask, self._priority))
+        )
+        async for rows in walk.back(share.start, share.end + MINUTE * self._neighbours):
+            mine = beside(rows, share.start, share.end, neighbours=self._neighbours)
+            for ids in runs(mine):
+                await self._keep(tape, mine, ids, Evidence.REST)
+            if mine:
+                await self._close(tape, mine[0], mine[-1])
+            self._went(share, share.start + share.end - rows[0].time)
+        inner, after = self._store.minute_from(tape.id, share.start), self._store.minute_from(tape.id, share.end)
+        if inner is None or inner.start >= share.end:
+            await self._whole(tape, share, (0, -1))
+            return
+        last = after.first_seq - 1 if after else max(span.last for span in self._store.all_spans(tape.id))
+        first = inner.first_seq if walk.oldest is None else min(walk.oldest + 1, inner.first_seq)
+        if walk.oldest is None and first > 1:
+            raise Later(f"REST shows no trade before id {first}")
+        if lost := without((first, last), self._store.spans(tape.id, first, last)):
+            raise Later(f"REST does not show ids {lost[0][0]} to {lost[-1][1]}")
+        await self._whole(tape, share, (first, last))
+
     async def _rest_trades(self, tape: Tape, share: Share) -> None:
         """Page by id from the first trade of a time to its last, over what is held."""
+        if self._sources.strict(tape) and not self._sources.by_id(tape):
+            await self._walk(tape, share)
+            return
         first = cursor = await self._first(tape, share)
         beside = self._neighbours and self._sources.strict(tape)
         if cursor and beside:
@@ -310,7 +354,10 @@ class Fetching:
         """Give the first id that is missing; where the store cannot tell, the venue is asked."""
         if share.ids:
             return share.ids[0][0]
-        return await self._sources.first_trade(tape, share.start, share.end, self._priority)
+        inner = self._store.minute_from(tape.id, share.start)
+        row = self._store.trade_after(tape.id, inner.first_seq - 1) if inner else None
+        after = (row.seq, row.time) if row and row.time >= share.start else None
+        return await self._sources.first_trade(tape, share.start, share.end, self._priority, after=after)
 
     def _ask(self, tape: Tape, first: int, last: int) -> Ask:
         before, after = self._store.trade_before(tape.id, first), self._store.trade_after(tape.id, last)

@@ -6,9 +6,11 @@ from msgspec import Struct, field
 
 from gapless.collect.line import Line, Track
 from gapless.collect.pipeline import Pipeline
-from gapless.model import MS, Evidence, Trade
+from gapless.collect.sources import Found
+from gapless.model import MINUTE, MS, Bar, Evidence, Gap, Trade
 from gapless.ports import Clock
 from gapless.tape.coverage import Range
+from gapless.tape.page import bar_runs
 from gapless.tape.route import Choice
 
 _CHUNK = 5_000  # rows of a file that are taken at once
@@ -47,6 +49,28 @@ class Filling:
                 begin = until + 1
                 while self._pipeline.pending.rows > _BACKLOG:
                     await self._clock.sleep(20 * MS)
+
+    def bars(self, line: Line, track: Track, found: Found, evidence: Evidence) -> list[Range]:
+        """Put bars on the tape, and the minutes that were shown to be empty; give what was not held."""
+        runs = [(run[0].start // MINUTE, run[-1].start // MINUTE, run) for run in bar_runs(found.bars)]
+        empty: list[tuple[int, int, list[Bar]]] = [(first, last, []) for first, last in found.empty]
+        filled: list[Range] = []
+        for first, last, run in sorted([*runs, *empty], key=lambda part: part[0]):
+            filled += track.sequence.coverage.missing(first, last)
+            self._pipeline.fill_bars(line, run, (first, last), evidence)
+        return filled
+
+    def give_up(self, track: Track, hole: Range, reason: str) -> None:
+        """Make a hole permanent, with what each source said of it."""
+        at = self._clock.wall()
+        track.give_up(hole)
+        self._done.permanent += hole[1] - hole[0] + 1
+        gap = Gap(
+            tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause="", state="permanent",
+            closed=at, reason=reason,
+        )  # fmt: skip
+        self._pipeline.pending.gap(track.tape, gap)
+        self._pipeline.pending.event("permanent", track.tape.name, at, first=hole[0], last=hole[1], reason=reason)
 
     def told(self, track: Track, filled: list[Range], choice: Choice, *, weight: int, began: int) -> None:
         """Count what an answer filled; keep its source, weight and time, and why that source was asked."""

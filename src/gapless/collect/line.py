@@ -75,6 +75,25 @@ class Track(Struct):
         else:
             self.begins = first - self.history
 
+    def poll(self, first: int, live: int) -> None:
+        """Begin to ask for bars from a minute on; `live` is the first of which nothing was missed."""
+        self.begins = first
+        self.live = live if self.live is None else self.live
+
+    def shelve(self) -> None:
+        """End the interval that is wanted; what comes next does not follow on it."""
+        if self.begins is not None and self.newest is not None:
+            self.earlier = [*self.earlier, (self.begins, self.newest)]
+        self.begins = self.newest = None
+
+    def stands(self, row: Trade, *, within: int) -> None:
+        """Learn that the newest that the venue has is held already: nothing came since an earlier run."""
+        if self.begins is not None or not self.joins(row.time, within=within) or row.seq < self.earlier[-1][0]:
+            return
+        self.live, self.joined = row.seq, True
+        self.begins, last = self.earlier.pop()
+        self.saw(max(row.seq, last), row.time, row.first_fill + row.fills - 1)
+
     def is_history(self, hole: Range) -> bool:
         """Say whether a hole is of the time before the first live id, which no earlier run collected."""
         return self.live is not None and hole[1] < self.live and self.history > 0 and not self.joined
@@ -85,7 +104,11 @@ class Track(Struct):
 
 
 class Line(Struct):
-    """An instrument with its primary tape and its bars; `ended` once the venue trades it no more."""
+    """An instrument with its primary tape and its bars; `ended` once the venue trades it no more.
+
+    `left` is the end of the newest candle that an earlier run left, ns UTC, 0 where there is none. Where no bars are
+    pushed, they are asked for up to minute `polled_to`.
+    """
 
     instrument: Instrument
     trades: Track | None
@@ -94,11 +117,15 @@ class Line(Struct):
     closed_until: int = 0
     forming: int = 0
     ended: bool = False
+    left: int = 0
+    polled_to: int = 2**62
 
     def begins_anew(self, since: int) -> None:
         """Join nothing that an earlier run left: no trades, and bars only where that ended after `since`, ns UTC."""
         if self.trades:
             self.trades.ended = 0
+        if self.left < since:
+            self.left = 0
         if self.bars and self.bars.ended < since:
             self.bars.ended = 0
 
@@ -140,5 +167,5 @@ def load_line(reader: TapeReader, instrument: Instrument, trades: Tape | None, b
     if trades and (last := reader.trade_before(trades.id, 2**63 - 1)):
         line.minutes.floor = last.time - last.time % MINUTE + MINUTE
     newest = reader.newest_candle(instrument.id)
-    line.closed_until = newest.start + MINUTE if newest else 0
+    line.closed_until = line.left = newest.start + MINUTE if newest else 0
     return line

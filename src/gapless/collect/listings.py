@@ -30,7 +30,10 @@ class _Asked(Struct):
 
 
 class Listings:
-    """Reads the venue's list when bars of an instrument fail to come, and ends what is not traded any more."""
+    """Reads the venue's list when bars of an instrument fail to come, or a stream says that it is not traded.
+
+    What is not traded any more is ended, once all is held that the venue has of it.
+    """
 
     def __init__(
         self, pipeline: Pipeline, rest: RestClient, hosts: Hosts, clock: Clock, *,
@@ -44,11 +47,18 @@ class Listings:
         self._ended = ended
         self._asked: dict[str, _Asked] = {}
         self._named: set[str] = set()
+        self._pushed = "bars" in pipeline.venue.streams.kinds
 
     def told(self, statuses: dict[str, Status]) -> None:
-        """Learn from a stream, by symbol, which products are not traded now: the list is read again for them."""
+        """Learn from a stream, by symbol, which products are traded; for those that are not the list is read again."""
         venue = self._pipeline.venue.name
-        self._named |= {f"{venue}:{symbol}" for symbol, status in statuses.items() if status != "trading"}
+        for symbol, status in statuses.items():
+            name = f"{venue}:{symbol}"
+            if status != "trading":
+                self._named.add(name)
+            elif line := self._pipeline.lines.get(name):
+                self._named.discard(name)
+                line.ended = False
 
     async def run(self) -> None:
         """Look for ever."""
@@ -59,10 +69,7 @@ class Listings:
     async def look(self) -> None:
         """Read the list if bars of an instrument are overdue, and end what it shows to be over."""
         now = self._clock.monotonic()
-        named, self._named = self._named, set()
-        doubtful = [
-            line for name, line in self._pipeline.lines.items() if self._is_doubtful(line, now, named=name in named)
-        ]
+        doubtful = [line for name, line in self._pipeline.lines.items() if self._is_doubtful(name, line, now)]
         if not doubtful:
             return
         try:
@@ -76,26 +83,32 @@ class Listings:
         """End a line that the venue does not trade; one that is merely absent must be so twice."""
         asked = self._asked[line.instrument.id]
         if found is not None and found.status == "trading":
+            self._named.discard(line.instrument.id)
             asked.pause = min(asked.pause * 2, _AGAIN_MOST)
         elif found is None and not asked.absent:
             asked.absent = True
-        elif await self._is_over(line):
+        elif await (self._is_over(line) if self._pushed else self._is_whole(line)):
             line.ended = True
+            self._named.discard(line.instrument.id)
             try:
                 await self._ended(found or replace(line.instrument, status="delisted"))
             except CouldNot:
                 line.ended = False
                 raise
+        elif line.instrument.id in self._named:
+            asked.pause = min(asked.pause * 2, _AGAIN_MOST)
 
-    def _is_doubtful(self, line: Line, now: int, *, named: bool) -> bool:
+    def _is_doubtful(self, name: str, line: Line, now: int) -> bool:
         track = line.bars
-        if line.ended or track is None or track.begins is None or track.newest is None or self._pipeline.degraded:
+        if line.ended or track is None or self._pipeline.degraded:
             return False  # while streams are down bars come late, and that says nothing
-        held = track.sequence.coverage.newest or track.begins - 1
-        asked = self._asked.setdefault(line.instrument.id, _Asked())
-        if named and now >= asked.after:
+        asked = self._asked.setdefault(name, _Asked())
+        if name in self._named and now >= asked.after:
             asked.since, asked.after = asked.since or now, now + asked.pause
             return True
+        if not self._pushed or track.begins is None or track.newest is None:
+            return False
+        held = track.sequence.coverage.newest or track.begins - 1
         if track.newest <= held:
             asked.since, asked.absent, asked.pause = 0, False, _AGAIN
             return False
@@ -104,6 +117,21 @@ class Listings:
             return False
         asked.after = now + asked.pause
         return True
+
+    async def _is_whole(self, line: Line) -> bool:
+        """Show that the newest trade of the venue is held, and all before it that is wanted."""
+        track = line.trades
+        if track is None or track.newest is None or track.holes():
+            return False
+        history = self._pipeline.venue.history
+        request = history.newest_request(self._hosts, line.instrument.symbol)
+        try:
+            newest, _ = history.newest(await self._rest.get(request, priority=Priority.LIVE))
+        except Refused:
+            return True  # it is not even known any more
+        except UNREADABLE:
+            return False
+        return newest <= track.newest_fill
 
     async def _is_over(self, line: Line) -> bool:
         """Show that the venue has no bar after those held, and want none; false while it has one."""

@@ -17,7 +17,7 @@ class Pending:
         self._trades: dict[int, tuple[Tape, list[Trade]]] = {}
         self._bars: dict[str, list[Bar]] = {}
         self._vouched: dict[int, list[Vouched]] = {}
-        self._wanted: dict[int, tuple[Tape, int, int]] = {}
+        self._wanted: dict[int, list[tuple[Tape, int, int]]] = {}
         self._gaps: list[tuple[Tape, Gap]] = []
         self._folds: dict[tuple[int, int], MinuteFold] = {}
         self._due: list[tuple[str, int]] = []
@@ -58,13 +58,16 @@ class Pending:
             known[-1] = Vouched(tape, tail.first, last, evidence)
         else:
             known.append(Vouched(tape, first, last, evidence))
-        if evidence is not Evidence.STREAM:
+        if evidence not in (Evidence.STREAM, Evidence.ALIVE):
             self._causes.add("repair")
 
     def want(self, tape: Tape, first: int, last: int) -> None:
-        """Want ids; the range of a tape only grows."""
-        known = self._wanted.get(tape.id)
-        self._wanted[tape.id] = (tape, min(first, known[1]), max(last, known[2])) if known else (tape, first, last)
+        """Want ids; what touches the range before it extends that."""
+        known = self._wanted.setdefault(tape.id, [])
+        if known and first <= known[-1][2] + 1 and last >= known[-1][1] - 1:
+            known[-1] = (tape, min(first, known[-1][1]), max(last, known[-1][2]))
+        else:
+            known.append((tape, first, last))
 
     def trim(self, tape: Tape, first: int) -> None:
         """Note that the venue has nothing before an id: what was wanted before it is not."""
@@ -73,7 +76,7 @@ class Pending:
     def cut(self, tape: Tape, last: int) -> None:
         """Note that the venue will have nothing after an id: what was wanted after it is not."""
         if known := self._wanted.get(tape.id):
-            self._wanted[tape.id] = (tape, known[1], min(known[2], last))
+            self._wanted[tape.id] = [(tape, a, min(b, last)) for _, a, b in known if a <= last]
         self._cuts.append((tape, last))
 
     def gap(self, tape: Tape, gap: Gap) -> None:
@@ -106,7 +109,7 @@ class Pending:
             trades=list(self._trades.values()),
             bars=list(self._bars.items()),
             vouched=[vouch for known in self._vouched.values() for vouch in known],
-            wanted=list(self._wanted.values()),
+            wanted=[wanted for known in self._wanted.values() for wanted in known],
             gaps=self._gaps,
             folds=self._folds,
             due=self._due,

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
+from gapless.collect.due import Due
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
-from gapless.derive.judge import LATENESS
 from gapless.errors import BadNumber
-from gapless.model import DAY, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
+from gapless.model import HOUR, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
 from gapless.model.book import DepthDiff, DepthSnapshot
 from gapless.model.instrument import Status
 from gapless.model.number import INT64
@@ -19,6 +19,7 @@ from gapless.venues.spec import Stream, Venue
 
 _BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later it is read by REST
 _JUST_DUE = 30 * SECOND
+_END = 2**62
 _BLAMED = 10 * SECOND  # a hole seen this soon after a connection broke comes of that
 
 # A number of too many digits, or an event of another kind than its stream's.
@@ -49,6 +50,8 @@ class Pipeline:
         self.statuses: Callable[[dict[str, Status]], None] = lambda statuses: None
         self.heard: Heard | None = None
         self.resume_within = resume_within
+        pushed = "bars" in venue.streams.kinds
+        self.due = Due(self.lines, pending, pushed=pushed, resume_within=resume_within)
         self._fast = fast
         self._streams: dict[str, Stream] = {}
         self._at_large: dict[str, Stream] = {}
@@ -204,8 +207,10 @@ class Pipeline:
         elif kind == "quote":
             self.quotes[name] = values[-1]
         elif kind == "heartbeat":
-            self.clock.heard(values[-1].time, mono)
-            self._heard(line, values[-1].last_id, mono)
+            beat = values[-1]
+            self.clock.heard(beat.time, mono)
+            self._heard(line, beat.last_id, mono)
+            self.due.quiet(line, beat.last_id, beat.time)
         elif kind == "depth":
             for diff in values:
                 self.depth(name, diff)
@@ -227,10 +232,14 @@ class Pipeline:
         if self.shedding:
             self._shed(track, rows)
             return
+        line.ended = False  # it is traded
+        if track.begins is None or rows[0].seq < track.begins:
+            rows = _recent(line, track, rows)
         arrival = track.sequence.append(rows)
         if not two:
             track.doubled += arrival.doubled
         if (last := arrival.newest) is None:
+            track.stands(max(rows, key=lambda row: row.seq), within=self.resume_within)
             return
         if arrival.vouched:
             track.begin(arrival.vouched[0][0], rows[0].time, within=self.resume_within)
@@ -238,8 +247,6 @@ class Pipeline:
             self.pending.vouch(track.tape, *span, Evidence.STREAM)
         track.saw(last.seq, last.time, last.first_fill + last.fills - 1)
         self._keep(line, track, arrival.rows, in_order=arrival.in_order)
-        if line.bars and line.bars.begins is None and "bars" not in self.venue.streams.kinds:
-            line.bars.begin(rows[-1].time // MINUTE + 1, rows[-1].time, within=self.resume_within)
         if arrival.rows:
             self._fast(line.instrument.id, arrival.rows)
 
@@ -342,41 +349,12 @@ class Pipeline:
         """Let the clock speak: bars that are due and did not come, minutes whose time is up."""
         now = self.clock.now(mono)
         self.pending.began = self.pending.began or mono
-        self.due_bars(now - _BAR_GRACE)
-        for line in self.lines.values():
-            self._close_due(line, now)
+        self.due_bars(now, grace=_BAR_GRACE)
+        self.due.minutes(now)
 
-    def due_bars(self, now: int) -> None:
-        """Want every bar that has closed by a time of the venue's."""
-        due = now // MINUTE - 1
-        for line in self.lines.values():
-            track = line.bars
-            if track is None or line.ended:
-                continue
-            if track.begins is None and self.degraded and due > 0:
-                track.begin(due + 1, now, within=self.resume_within)
-            if track.begins is None:
-                continue
-            if "bars" not in self.venue.streams.kinds and not self.degraded:
-                # Minutes are folded from trades; bars are asked for up to the one in which that began.
-                if track.newest is None and track.live is not None and due >= (last := track.live - 1):
-                    track.saw(last, last * MINUTE)
-                    self._want(track)
-                continue
-            if due >= track.begins and (track.newest is None or due > track.newest):
-                track.saw(due, due * MINUTE)
-                self._want(track)
-
-    def _close_due(self, line: Line, now: int) -> None:
-        if line.ended or not (line.forming or line.closed_until):
-            return
-        limit = now - LATENESS
-        start = max(line.closed_until or line.forming, now - now % DAY - DAY)
-        start -= start % MINUTE
-        while start + MINUTE <= limit:
-            self.pending.due(line.instrument.id, start)
-            start += MINUTE
-        line.closed_until = start
+    def due_bars(self, now: int, *, grace: int = 0) -> None:
+        """Want every bar that has closed by a time of the venue's, ns UTC, and had so long to come by itself."""
+        self.due.bars(now - grace, now if self.clock.is_sure else 0, degraded=self.degraded)
 
     def broke(self, cause: str, mono: int) -> None:
         """Learn that a connection broke or a stream fell silent: the holes of the next seconds come of it."""
@@ -392,6 +370,16 @@ class Pipeline:
         elif mono - since > _BLAMED or not since:
             cause = "jump"
         self.pending.gap(track.tape, Gap(tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause=cause))
+
+
+def _recent(line: Line, track: Track, rows: list[Trade]) -> list[Trade]:
+    """Leave out of what a stream begins with, where nobody wants it, what is older than history is asked for.
+
+    A stream may begin with the newest trades that there are, and of what is traded seldom those are weeks old.
+    """
+    wanted = [*track.earlier, (_END if track.begins is None else track.begins, _END)]
+    since = max(row.time for row in rows) - max(line.bars.history * MINUTE if line.bars else 0, HOUR)
+    return [row for row in rows if row.time >= since or any(first <= row.seq <= last for first, last in wanted)]
 
 
 def _raw(stream: Stream, event: Any) -> bytes:

@@ -13,10 +13,10 @@ from gapless.collect.pricing import Pricing
 from gapless.collect.rest import RestClient
 from gapless.collect.sources import Ask, Found, Later, Sources, Wrong
 from gapless.errors import UNREADABLE, BadFile, Refused, Unavailable
-from gapless.model import HOUR, MINUTE, MS, SECOND, Evidence, Gap, Tape
+from gapless.model import HOUR, MS, SECOND, Evidence, Tape
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range, cut, split
-from gapless.tape.page import Mark, bar_runs
+from gapless.tape.page import Mark
 from gapless.tape.plan import Step, first_page
 from gapless.tape.route import Choice, Offer, Routes
 from gapless.venues.spec import Hosts
@@ -200,7 +200,7 @@ class Repair:
                 # A round of all instruments may take longer than a minute: one request brings several bars then.
                 every = len(self._pipeline.lines) * self._rest.spacing() * 5 // 4
                 job.work.not_before = max(job.work.not_before, self._clock.monotonic() + every)
-        self._give_up(job.track, job.work)
+        self._give_up(job)
 
     def _fruit(self, job: Job, *, filled: bool) -> None:
         """Learn from whether an answer filled anything: where REST lags the stream, holes wait longer."""
@@ -240,20 +240,17 @@ class Repair:
         self.done.refusals.setdefault(track.tape.name, why)
         work.parked["archive", hole[1]] = self._clock.monotonic() + pause
 
-    def _give_up(self, track: Track, work: Work) -> None:
-        """Make permanent what every source has said, for sure, that it does not have."""
-        sources = self._of(track)
-        for hole, why in work.denials.hopeless(track.holes(), sources):
-            reason = why if "archive" in sources else f"{why}; there is no archive"
-            at = self._clock.wall()
-            track.give_up(hole)
-            self.done.permanent += hole[1] - hole[0] + 1
-            gap = Gap(
-                tape=track.tape.id, first=hole[0], last=hole[1], opened=at, cause="", state="permanent",
-                closed=at, reason=reason,
-            )  # fmt: skip
-            self._pipeline.pending.gap(track.tape, gap)
-            self._pipeline.pending.event("permanent", track.tape.name, at, first=hole[0], last=hole[1], reason=reason)
+    def _give_up(self, job: Job) -> None:
+        """Make permanent what every source has said, for sure, that it does not have.
+
+        Minutes without a bar are empty where the venue leaves those out.
+        """
+        sources = self._of(job.track)
+        for hole, why in job.work.denials.hopeless(job.track.holes(), sources):
+            if job.bars and self._venue.limits.empty_omitted:
+                self._pipeline.fill_bars(job.line, [], hole, Evidence.REST)
+            else:
+                self._filling.give_up(job.track, hole, why if "archive" in sources else f"{why}; there is no archive")
 
     def at_once(self) -> None:
         """Forget every pause: what was in vain before may be there now."""
@@ -314,11 +311,7 @@ class Repair:
                 return True
             self._lacks(track, "rest", page.lacks, "REST has no bar of these minutes")
             found, evidence = page, Evidence.REST
-        filled: list[Range] = []
-        for run in bar_runs(found.bars):
-            ids = run[0].start // MINUTE, run[-1].start // MINUTE
-            filled += track.sequence.coverage.missing(*ids)
-            self._pipeline.fill_bars(job.line, run, ids, evidence)
+        filled = self._filling.bars(job.line, track, found, evidence)
         self._filling.told(track, filled, job.choice, weight=found.weight, began=began)
         return bool(filled)
 
@@ -342,7 +335,8 @@ class Repair:
         except UNREADABLE as error:
             self._filling.rejected(track, "rest", f"it cannot be read: {error}")
             return False
-        self._pipeline.clock.told(time, self._clock.monotonic())
+        if time > self._pipeline.clock.now(self._clock.monotonic()):  # of a trade of long ago it tells no time
+            self._pipeline.clock.told(time, self._clock.monotonic())
         known, track.shown_fill = track.shown_fill, fill
         if track.newest_fill >= fill:
             return False

@@ -22,6 +22,7 @@ from gapless.derive.signals.settings import SignalSettings
 from gapless.model import MINUTE, Candle, Instrument, MinuteFold, Span, Tape, Timeframe
 from gapless.model.signal import STANDING, Judged, SignalFilter
 from gapless.ports import MinuteRow, Removal, TapeReader, TapeStore, Transaction
+from gapless.tape.wanted import joined_ranges
 
 _END = 2**62
 _SWEEP = 60  # commits after which what is no longer looked at is let go
@@ -121,8 +122,9 @@ class Replay:
             self._done = last
         bars = [bar for candle in candles if (bar := bar_of(candle))]
         commit.bars = [(name, bars)]
-        if self._bars and bars:
-            commit.vouched += self._vouched(self._bars, bars[0].start // MINUTE, bars[-1].start // MINUTE)
+        if self._bars:
+            closed = joined_ranges((candle.start // MINUTE,) * 2 for candle in candles)
+            commit.vouched += [vouch for minutes in closed for vouch in self._vouched(self._bars, *minutes)]
         commit.due = [(name, candle.start) for candle in candles]
         return settle(tx, commit, self._deriver)
 

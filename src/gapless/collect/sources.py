@@ -13,10 +13,13 @@ from gapless.model import DAY, MINUTE, SECOND, Bar, Tape, Trade, iso
 from gapless.ports import Clock, Http
 from gapless.tape.coverage import Range, cut
 from gapless.tape.page import Mark, left_out, runs, wrong_bars, wrong_trades
+from gapless.tape.search import Search
 from gapless.venues.spec import ArchiveRows, Hosts, Ids, Page, Request, Venue
 
 FINAL_AFTER = 90 * SECOND  # a bar that ended this long ago no longer changes, whatever else a reply holds
 _GONE = 410
+_MOST_PAGES = 40  # for the first trade of a time, where only ids can be asked for
+_BEFORE = 5 * MINUTE  # a page of bars that lies further back than this before those asked for is another one
 _OVERDUE = 3 * DAY  # a file that is not there so long after it should be will not come
 
 
@@ -45,12 +48,16 @@ class Ask(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct):
-    """What a source gave: rows, the ranges that it vouches for, ids that it should have had and left out, its price."""
+    """What a source gave: rows, the ranges that it vouches for, ids that it should have had and left out, its price.
+
+    `empty` are minutes that it shows to be empty by leaving them out.
+    """
 
     trades: list[Trade] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     vouched: list[Range] = field(default_factory=list)
     lacks: list[Range] = field(default_factory=list)
+    empty: list[Range] = field(default_factory=list)
     weight: int = 0
 
 
@@ -86,6 +93,10 @@ class Sources:
 
     # REST
 
+    def by_id(self, tape: Tape) -> bool:
+        """Say whether trades of a tape can be asked for by id."""
+        return self.trades_request(Ask(tape=tape, first=0, last=0, joint=0)).by_id
+
     def trades_request(self, ask: Ask) -> Request:
         """Write the request of a page of trades."""
         ids = Ids(first=ask.joint, last=ask.last, before=ask.before, after=ask.after)
@@ -96,7 +107,19 @@ class Sources:
         return self._venue.history.bars_request(self._hosts, _symbol(tape), start, end, self._now())
 
     async def rest_trades(self, ask: Ask, priority: Priority) -> Found:
-        """Ask for one page of trades."""
+        """Ask for one page of trades.
+
+        Where only time can be asked for, and the last second alone is more than a page, once more without it.
+        """
+        found = await self._trades(ask, priority)
+        after = ask.after
+        if after is None or not found.trades or found.trades[0].seq < after[0] or self.trades_request(ask).by_id:
+            return found
+        earlier = await self._trades(replace(ask, after=(after[0], after[1] - SECOND)), priority)
+        earlier.weight += found.weight
+        return earlier
+
+    async def _trades(self, ask: Ask, priority: Priority) -> Found:
         request = self.trades_request(ask)
         body = await self.get(request, priority)
         rows = self._page(body, ask.tape).rows
@@ -139,11 +162,16 @@ class Sources:
         except (*UNREADABLE, BadNumber) as error:
             raise Wrong(f"it cannot be read: {error}") from error
 
-    async def first_trade(self, tape: Tape, start: int, end: int, priority: Priority) -> int | None:
-        """Ask for the id of the first trade in [start, end), ns UTC; None where there is none."""
+    async def first_trade(
+        self, tape: Tape, start: int, end: int, priority: Priority, *, after: Mark | None = None
+    ) -> int | None:
+        """Ask for the id of the first trade in [start, end), ns UTC; None where there is none.
+
+        `after` is a row held at or after `start`: where only ids can be asked for, the first one is looked for before.
+        """
         request = self._venue.history.trade_at_request(self._hosts, tape, start)
         if request is None:
-            raise Later(f"the trades of {tape.name} cannot be found by time")
+            return await self._sought(tape, start, end, priority, after)
         body = await self.get(request, priority)
         try:
             found = self._venue.history.trade_at(body, tape, start)
@@ -152,6 +180,27 @@ class Sources:
         if found and found[1] < start:
             raise Wrong(f"asked from {iso(start)} it begins at {iso(found[1])}")
         return found[0] if found and found[1] < end else None
+
+    async def _sought(self, tape: Tape, start: int, end: int, priority: Priority, after: Mark | None) -> int | None:
+        """Look for the first trade of a time by its id, page by page."""
+        if not self.strict(tape):
+            raise Later(f"the trades of {tape.name} cannot be found by time")
+        search = Search(start, after or await self._newest(tape, priority), (0, 0), self._venue.limits.page_trades)
+        while search.high[1] >= start and not search.found:
+            if search.asked > _MOST_PAGES:
+                raise Wrong(f"the first trade from {iso(start)} on was not found in {search.asked} pages")
+            ids = search.page()
+            ask = Ask(tape=tape, first=ids[0], last=ids[1], joint=ids[0])
+            rows = (await self.rest_trades(ask, priority)).trades
+            search.saw(ids, [row for row in rows if row.seq <= ids[1]])
+        return search.high[0] if start <= search.high[1] < end else None
+
+    async def _newest(self, tape: Tape, priority: Priority) -> Mark:
+        body = await self.get(self._venue.history.newest_request(self._hosts, _symbol(tape)), priority)
+        try:
+            return self._venue.history.newest(body)
+        except UNREADABLE as error:
+            raise Wrong(f"it cannot be read: {error}") from error
 
     async def rest_bars(self, tape: Tape, start: int, end: int, priority: Priority) -> Found:
         """Ask for the bars that begin in [start, end), ns UTC; the last one may still be forming."""
@@ -238,9 +287,9 @@ class Sources:
 
 
 def _asked_for(bars: list[Bar], start: int, end: int) -> list[Bar]:
-    """Leave out what a reply holds beyond the bars of [start, end), ns UTC; where it has no others it is wrong."""
+    """Leave out what a reply holds beside the bars of [start, end), ns UTC; where it has no others it may be wrong."""
     inside = [bar for bar in bars if start <= bar.start < end]
-    return inside if inside or all(bar.start == end for bar in bars) else bars
+    return inside if inside or all(start - _BEFORE <= bar.start <= end for bar in bars) else bars
 
 
 def _symbol(tape: Tape) -> str:

@@ -85,12 +85,16 @@ def _named(tape: Tape, fold: MinuteFold | None, bar: Bar | None, before: Trade |
 
 
 def judge(
-    start: int, *, bar: Bar | None, fold: MinuteFold | None, tape: Tape | None, trades: Held, previous_close: int | None
-) -> Candle:
-    """Give the candle that is served for a minute, with its proof; a missing one when nothing is held."""
+    start: int, *, bar: Bar | None, fold: MinuteFold | None, tape: Tape | None, trades: Held,
+    previous_close: int | None, silent: bool = False,
+) -> Candle:  # fmt: skip
+    """Give the candle that is served for a minute, with its proof; a missing one when nothing is held.
+
+    `silent` says that the venue shows the minute to be empty by having no bar of it.
+    """
     border, lender = False, None
     if bar is None:
-        proof = _unbarred(fold, trades)
+        proof = _unbarred(fold, trades, silent=silent)
     elif tape is None or not trades.whole:
         proof = Proof.OFFICIAL
     else:
@@ -124,10 +128,12 @@ def verdict_of(bar: Bar, fold: MinuteFold | None, tape: Tape, trades: Held) -> V
     )
 
 
-def _unbarred(fold: MinuteFold | None, trades: Held) -> Proof:
+def _unbarred(fold: MinuteFold | None, trades: Held, *, silent: bool) -> Proof:
     if trades.whole:
         return _whole(trades)
-    return Proof.PARTIAL if fold else Proof.MISSING
+    if fold:
+        return Proof.PARTIAL
+    return Proof.OFFICIAL if silent else Proof.MISSING
 
 
 def _whole(trades: Held) -> Proof:

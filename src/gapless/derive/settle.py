@@ -158,6 +158,9 @@ def _write_ledger(tx: Transaction, commit: Commit, result: Settled) -> dict[str,
         # What was given up comes by another way than the stream, if at all.
         states = ("open",) if vouch.evidence is Evidence.STREAM else ("open", "permanent", "expired")
         _fill(tx, result, vouch.tape, (vouch.first, vouch.last), states, commit.known_at)
+        if vouch.tape.kind == "bars":
+            minutes = range(vouch.first * MINUTE, (vouch.last + 1) * MINUTE, MINUTE)
+            candidates.setdefault(vouch.tape.instrument, set()).update(minutes)
         primary = commit.primary.get(vouch.tape.instrument)
         if primary and primary.id == vouch.tape.id:
             candidates.setdefault(primary.instrument, set()).update(_between(tx, vouch))
@@ -299,23 +302,45 @@ class _Minutes:
         if incoming is None and former is not None:
             polled = former.polled
         if self.tape is None:
-            alone = judge_minute(start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=None)
+            silent = bar is None and self._silent(start)
+            close = self._close_before(start) if silent else None
+            alone = judge_minute(
+                start, bar=bar, fold=None, tape=None, trades=Held(), previous_close=close, silent=close is not None
+            )
             self._write(alone, former, polled=polled)
             return
         closed = former is not None and former.revision >= 0
         fold = self._fold(start)
         trades = held(self.tx, self.tape, start, fold=fold, bar=bar)
+        silent = bar is None and fold is None and not trades.whole and self._silent(start)
         late = bar is not None and (trades.last_held or start + MINUTE + LATENESS <= self.commit.now)
-        if not (closed or trades.ended or due or late):
+        if not (closed or trades.ended or due or late or silent):
             if incoming and former is None:
                 waiting = replace(candle_of(incoming, Origin.VENUE, Proof.OFFICIAL), revision=-1, polled=polled)
                 self.tx.put_candle(self.instrument, waiting, None, self.commit.cause, self.commit.known_at)
             return
         self._keep(start, fold)
         # An empty minute is flat at the last trade before it, whether or not the minute of that has closed.
-        close = trades.before.price if trades.before else None
-        judged = judge_minute(start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close)
+        close = trades.before.price if trades.before else self._close_before(start) if silent else None
+        judged = judge_minute(
+            start, bar=bar, fold=fold, tape=self.tape, trades=trades, previous_close=close,
+            silent=silent and close is not None,
+        )  # fmt: skip
         self._write(as_judged(judged, former, aged=trades.aged), former, polled=polled)
+
+    def _silent(self, start: int) -> bool:
+        """Say whether a minute is vouched for among the venue's bars: where that has no bar, nothing traded."""
+        tape = next((tape for tape in self.tx.tapes(self.instrument) if tape.kind == "bars"), None)
+        number = start // MINUTE
+        return tape is not None and not _missing(self.tx, tape.id, number, number)
+
+    def _close_before(self, start: int) -> int | None:
+        """Give the price of the last trade before a minute, as far as the minute or the trade before it is known."""
+        candle = self.tx.candle(self.instrument, start - MINUTE)
+        if candle is not None and candle.close is not None:
+            return candle.close
+        last = self.tx.trade_before(self.tape.id, 2**63 - 1) if self.tape else None
+        return last.price if last and last.time < start else None
 
     def _fold(self, start: int) -> MinuteFold | None:
         """Give our fold of a minute: from memory, as stored, or from the stored trades."""

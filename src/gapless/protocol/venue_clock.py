@@ -21,6 +21,8 @@ class VenueClock:
         self._told_mono = 0
         self._asked = 0
         self._far = 0
+        self._first = 0
+        self.is_sure = False
 
     def saw(self, time: int, mono: int) -> None:
         """Learn the time of an event, ns UTC, at a monotonic ns of ours."""
@@ -29,10 +31,13 @@ class VenueClock:
 
     def heard(self, time: int, mono: int) -> None:
         """Learn the time of an event that may be wrong: one far ahead of all others is not believed."""
-        if self._time and time > self._time + _NEAR and self._far < _AGREE:
+        near = self._told and abs(time - self._told - (mono - self._told_mono)) <= _NEAR
+        if self._time and time > self._time + _NEAR and self._far < _AGREE and not near:
             self._far += 1
         else:
             self._far = 0
+            self._first = self._first or mono
+            self.is_sure = self.is_sure or near or mono - self._first > QUIET
             self.saw(time, mono)
 
     def told(self, time: int, mono: int) -> None:

@@ -89,3 +89,9 @@ def bar_runs(bars: Sequence[Bar]) -> list[list[Bar]]:
         else:
             found.append([bar])
     return found
+
+
+def omitted(bars: Sequence[Bar], first: int, last: int) -> list[Range]:
+    """List the minutes of `first` to `last` that a page of bars does not have."""
+    shown = [(bar.start // MINUTE, bar.start // MINUTE) for bar in bars]
+    return cut([(first, last)], shown) if first <= last else []

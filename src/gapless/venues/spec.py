@@ -69,8 +69,9 @@ class Beat(Struct, frozen=True, gc=False):
 class Request(Struct, frozen=True):
     """A REST request with its price in the venue's currency; `keyed` asks for the API key header.
 
-    `by_id` says that the reply holds the ids asked for, and where `backward` perhaps others before them and none after;
-    else it is the newest that there is, within the times of the rows held on either side. `headers` are sent with it.
+    `by_id` says that the reply holds the ids asked for, and where `backward` perhaps others before them and none after
+    (of bars, others on either side); else it is the newest that there is, within the times of the rows held on either
+    side. `headers` are sent with it.
     """
 
     url: str
