@@ -17,14 +17,16 @@ STATUS = {"status": "ready", "live": True, "last": None, "store": {"bytes": 7, "
 
 
 @contextmanager
-def answering():
-    """Answer each question with one status; gives the address."""
+def answering(body=json.dumps(STATUS).encode(), length=None):
+    """Answer each question alike, with one status; gives the address."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
+            if length:
+                self.send_header("Content-Length", str(length))
             self.end_headers()
-            self.wfile.write(json.dumps(STATUS).encode())
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass
@@ -42,6 +44,23 @@ def test_a_gapless_on_another_port_is_not_taken_for_one_that_does_not_run(tmp_pa
         assert run(["status"]) == 0
     said = capsys.readouterr().out
     assert said == "status: ready\nlive: yes\nlast: -\nstore: bytes 7  a_day (trades 3)\ndegraded: none\n"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:abc", "http://[bad", "http://a b", "http://127.0.0.1:99999", "http://"]
+)
+def test_an_address_that_is_none_is_one_sentence(address, capsys):
+    for command in ("top", "status", "rotate"):
+        assert run([command, "--url", address]) == 2
+        said = f"gapless: --url: {address!r} is no address; allowed is http://HOST:PORT\n"
+        assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(("body", "length"), [(b"<html>", None), (b"[1]", None), (b'{"status": "re', 1_000)])
+def test_who_is_no_gapless_or_ends_while_it_answers_is_one_sentence(body, length, capsys):
+    with answering(body, length) as address:
+        assert run(["top", "--once", "--url", f"http://{address}"]) == 3
+    assert capsys.readouterr().err == f"gapless: http://{address} did not answer as a gapless does\n"
 
 
 def test_a_gapless_that_listens_to_all_is_asked_on_loopback():

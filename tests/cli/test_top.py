@@ -129,3 +129,11 @@ def test_nothing_that_runs_is_one_sentence(capsys: Any) -> None:
     assert capsys.readouterr().err == (
         "gapless: no gapless answers at http://127.0.0.1:1; start one with `gapless run`, or name it with --url\n"
     )
+
+
+def test_what_others_wrote_is_shown_as_it_is_and_never_read_as_markup() -> None:
+    closes = [{"at": "", "code": 1008, "reason": "[/quote] slow [red]", "lived_s": 4.0}]
+    gap = {"tape": "a/agg", "ids": 1, "cause": "jump", "opened": "2026", "reason": "refused: [/x] [1, 2]"}
+    text = "\n".join(shown(seen(1.0, connection("a/1", closes=closes), gaps=[gap])))
+    assert "1008 [/quote] slow [red]" in text
+    assert "refused: [/x] [1, 2]" in text

@@ -10,6 +10,7 @@ Url = Annotated[str | None, typer.Option("--url", help="The running `gapless run
 
 def ask(url: str | None, path: str, body: dict[str, Any] | None = None, *, seconds: float = 10) -> dict[str, Any]:
     """Ask a running gapless, or tell it to do something where there is a body; waits so many seconds at most."""
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
@@ -33,6 +34,8 @@ def ask(url: str | None, path: str, body: dict[str, Any] | None = None, *, secon
         except msgspec.DecodeError:
             said = {}
         raise BadInput(said.get("error", f"{url} answered HTTP {error.code}")) from error
+    except (msgspec.DecodeError, HTTPException) as error:  # another program, or one that ends meanwhile
+        raise CouldNot(f"{url} did not answer as a gapless does") from error
     except (URLError, TimeoutError, ConnectionError) as error:
         raise CouldNot(f"no gapless answers at {url}; start one with `gapless run`, or name it with --url") from error
 
@@ -43,9 +46,19 @@ def address(url: str | None) -> str:
     from gapless.errors import BadInput
 
     url = url or address_of(load().serve.listen)
-    if not url.startswith(("http://", "https://")):
+    if not _is_address(url):
         raise BadInput(f"--url: {url!r} is no address; allowed is http://HOST:PORT")
     return url
+
+
+def _is_address(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in url
+    except ValueError:
+        return False
 
 
 def address_of(listen: Sequence[str]) -> str:

@@ -93,7 +93,7 @@ def _connections(seen: Seen, before: Seen | None, room: int) -> RenderableType:
             Text(str(errors), style="red" if errors else ""),
             str(one["connects"]),
             str(one["rotations"]),
-            last,
+            Text(last),  # others' words: no markup
         )
     left = rows[room:]
     down = sum(one["state"] not in _UP for one in left)
@@ -127,7 +127,7 @@ def _budgets(rows: list[dict[str, Any]]) -> Table:
 def _gaps(rows: list[dict[str, Any]], count: int) -> Table:
     table = _table("open gap", "ids", "cause", "since", "why it is open still")
     for one in rows:
-        table.add_row(one["tape"], f"{one['ids']:,}", one["cause"], one["opened"], one["reason"])
+        table.add_row(one["tape"], f"{one['ids']:,}", one["cause"], one["opened"], Text(one["reason"]))
     if count > len(rows):
         table.caption = f"and {count - len(rows)} more: gapless audit"
     return table
