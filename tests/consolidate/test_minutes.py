@@ -134,6 +134,18 @@ def test_a_bar_is_told_once_the_active_source_closes_it_and_again_when_it_change
     assert world.events(f"consolidated:{BTC}:1m", items=3) == world.events(f"consolidated:{BTC}:1m")
 
 
+def test_a_bar_that_a_commit_changes_twice_is_told_once_wherever_a_step_of_the_log_ends() -> None:
+    world = TwoVenues()
+    world.switch(A)
+    world.both(30, step=SECOND)
+    world.trades(A, 6, step=MINUTE)
+    for stream in (f"consolidated:{BTC}:3m", f"candles:{A}:3m", f"candles:{A}:1m"):
+        whole = world.events(stream)
+        assert len(whole) == len({one.data["start"] for one in whole})
+        for items in (1, 2, 3, 5):
+            assert world.events(stream, items=items) == whole
+
+
 def test_the_last_event_of_every_bar_is_what_is_answered() -> None:
     world = TwoVenues()
     world.switch(A)

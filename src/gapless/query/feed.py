@@ -105,7 +105,8 @@ def step_after(reader: TapeReader, cursor: Cursor, *, items: int = STEP) -> Step
 
     Where the log no longer reaches back to the cursor, the step begins at its oldest commit, later than the cursor.
     """
-    entries = reader.log_after(cursor.number, cursor.item - 1, items + 1)
+    # One more than it holds, which follows it, and the one before the cursor, which is counted too.
+    entries = reader.log_after(cursor.number, cursor.item - 1, items + 2)
     if not entries:
         return None
     begin = cursor if entries[0].number == cursor.number else _held(reader, cursor)
