@@ -217,6 +217,7 @@ def test_products_of_a_connection_are_those_of_its_venue_before_those_of_all() -
 BAD_VARIABLES = {
     "ENABLE_WEBSOCKET_FEEDS=perhaps": "^ENABLE_WEBSOCKET_FEEDS: 'perhaps' is not allowed; allowed are true and false$",
     "MAX_SOURCE_LATENCY=fast": "^MAX_SOURCE_LATENCY: 'fast' is not allowed; allowed is a whole number$",
+    f"MAX_SOURCE_LATENCY={'9' * 400}": "^MAX_SOURCE_LATENCY: '9+' is not allowed; allowed is a whole number$",
     "MAX_SOURCE_LATENCY=0": "^MAX_SOURCE_LATENCY: 0 is not allowed; 1 or more is$",
     "PRIMARY_EXCHANGE=binanse": "^PRIMARY_EXCHANGE: there is no venue 'binanse'; allowed are binance, ",
     "TOP_USD_PAIRS=all": "^TOP_USD_PAIRS: 'all' is not allowed; allowed is a whole number$",
@@ -240,6 +241,20 @@ def test_a_source_belongs_to_one_consolidated_instrument() -> None:
     named = 'consolidate.instruments={"A/B" = {sources = ["x:AB"]}, "C/B" = {sources = ["x:AB"]}}'
     with pytest.raises(BadInput, match=r"C/B.sources: x:AB is a source of A/B already"):
         settings(named)
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        ('sources = ["binanse:BTCUSDT"]', r"A/B\.sources: there is no venue 'binanse'; allowed are binance, "),
+        ('primary = "binanse"', r"A/B\.primary: there is no venue 'binanse'; allowed are binance, "),
+        ('primary = "binanse:BTCUSDT"', r"A/B\.primary: there is no venue 'binanse'; allowed are binance, "),
+    ],
+)
+def test_a_source_of_no_venue_is_named_and_not_waited_for(own: str, sentence: str) -> None:
+    with pytest.raises(UnknownName, match=r"^consolidate\.instruments\." + sentence):
+        settings(f'consolidate.instruments={{"A/B" = {{{own}}}}}')
+    assert settings('consolidate.instruments={"A/B" = {primary = "binance-spot"}}')
 
 
 PEM = (

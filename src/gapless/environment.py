@@ -86,6 +86,6 @@ def read(variable: str, text: str, kind: Any) -> Any:
 def _number(word: str, kind: type[int] | type[float]) -> int | float | None:
     try:
         value = kind(word)
-    except ValueError:
+        return value if isfinite(value) else None
+    except (ValueError, OverflowError):
         return None
-    return value if isfinite(value) else None

@@ -111,6 +111,18 @@ def test_a_client_gets_what_it_asked_for_and_nobody_is_listened_to_for_nothing(w
     play(world, part)
 
 
+def test_who_comes_and_goes_interrupts_nobody_else(world: World) -> None:
+    async def part(url: str) -> None:
+        async with listening(url, auth={"events": ["depth"]}, transports=["websocket"]):
+            wanted: list[frozenset[str]] = []
+            world.hub.changed = lambda: wanted.append(world.hub.wanted)
+            async with listening(url, auth={"events": ["trade"]}, transports=["websocket"]):
+                assert wanted == [{"depth", "trade"}]  # what is kept for those who listen is not lost in between
+            await listened_to(world, "depth")
+
+    play(world, part)
+
+
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__struct_fields__}
 

@@ -57,6 +57,13 @@ def check(settings: ConsolidateSettings, venues: Collection[str]) -> None:
         for source in own.sources:
             if (other := taken.setdefault(source, name)) != name:
                 raise BadInput(f"consolidate.instruments.{name}.sources: {source} is a source of {other} already")
+    for name, own in settings.instruments.items():
+        for key, ids in (("sources", own.sources), ("primary", [own.primary] if own.primary else [])):
+            if strange := [venue for one in ids if (venue := one.partition(":")[0]) not in venues]:
+                raise UnknownName(
+                    f"consolidate.instruments.{name}.{key}: there is no venue {strange[0]!r}; "
+                    f"allowed are {', '.join(venues)}"
+                )
 
 
 def _check_own(key: str, own: UnifiedSettings) -> None:

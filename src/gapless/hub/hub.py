@@ -56,16 +56,20 @@ class Hub:
             callback.leave()
 
     def follow(self, names: Iterable[str], waiting: Waiting) -> None:
-        """Put events of these names into a queue from now on."""
+        """Put events of these names, and of no others, into a queue from now on."""
+        self._drop(waiting)
         for name in names:
             self._listening.setdefault(name, []).append(waiting)
         self.changed()
 
     def leave(self, waiting: Waiting) -> None:
         """Put nothing into a queue any more."""
+        self._drop(waiting)
+        self.changed()
+
+    def _drop(self, waiting: Waiting) -> None:
         left = {name: [one for one in some if one is not waiting] for name, some in self._listening.items()}
         self._listening = {name: some for name, some in left.items() if some}
-        self.changed()
 
     @property
     def wanted(self) -> frozenset[str]:

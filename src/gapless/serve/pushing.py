@@ -126,7 +126,6 @@ class Pushing:
 
     def _listen(self) -> None:
         """Listen to what clients want, and to nothing else."""
-        self._hub.leave(self._waiting)
         self._hub.follow(frozenset[str]().union(*(client.names for client in self.clients.values())), self._waiting)
 
     def _give(self, name: str, value: Any) -> None:
