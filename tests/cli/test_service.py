@@ -16,8 +16,11 @@ from gapless.model import SECOND
 STATUS = {"status": "ready", "live": True, "last": None, "store": {"bytes": 7, "a_day": {"trades": 3}}, "degraded": []}
 
 
+READY = json.dumps(STATUS).encode()
+
+
 @contextmanager
-def answering(body=json.dumps(STATUS).encode(), length=None):
+def answering(body=READY, length=None):
     """Answer each question alike, with one status; gives the address."""
 
     class Answers(BaseHTTPRequestHandler):
