@@ -12,10 +12,10 @@ from gapless.ports import SocketEvents
 BATCH = 1_000
 _RECEIVE_BUFFER = 256 * 1024  # picows drains the whole backlog in one callback: this bounds it
 _TEXT, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.CONTINUATION, WSMsgType.CLOSE
-_PING_EVERY = 10.0
+_PING_EVERY = 5.0
 _PONG = b"pong"
 _LARGEST = 128 * 1024 * 1024  # whole books come in one frame
-_PONG_WITHIN = 10.0
+_PONG_WITHIN = 5.0
 
 
 class _Listener(WSListener):
