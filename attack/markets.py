@@ -23,7 +23,8 @@ class Market(Struct, frozen=True, kw_only=True):
     calls the truth of minutes. `free` are limits of the simulator under which connections may be replaced as fast as
     they can be. `limited` gives, for the rows of changed limits, the speed of the market and how many of its seconds
     are to be missing: the repair must be felt, and must end. Where weight counts `by_minute`, it must not be spread
-    over two of them. Changes of books are `numbered` where one that is lost shows.
+    over two of them. Streams of an instrument take so many `routes`. Changes of books are
+    `numbered` where one that is lost shows.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Market(Struct, frozen=True, kw_only=True):
     free: Mapping[str, Any]
     bars: str = "kline_1m"
     by_minute: bool = False
+    routes: int = 2
     numbered: bool = True
     limited: Mapping[str, tuple[float, float]] = field(default_factory=lambda: LIMITED)
 
@@ -82,11 +84,12 @@ MARKETS = {
             },
         ),
         Market(
-            name=EXCHANGE, bars="fold_1m", limited=_SLOWER, free=_UNCOUNTED, numbered=False,
+            name=EXCHANGE, bars="fold_1m", limited=_SLOWER, free=_UNCOUNTED, routes=1,
+            numbered=False,
             lacks={**_COINBASE, "page_split": "its pages are of ids, and no instant can split one"},
         ),
         Market(
-            name=ADVANCED, bars="fold_1m", limited=_SLOWER, free=_UNCOUNTED,
+            name=ADVANCED, bars="fold_1m", limited=_SLOWER, free=_UNCOUNTED, routes=1,
             lacks=_COINBASE,
         ),
     )

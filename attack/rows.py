@@ -170,11 +170,13 @@ def _changes(market: Market) -> Iterator[Row]:
     no_files = (market.setting("archive=false"),)
     yield Row(
         name="rotations", about="10,000 forced rotations over at least 100 connections",
-        play=plays.rotated, instruments=50, speed=20.0, limits=dict(market.free), seeds=1, sets=unpaced,
+        play=plays.rotated, instruments=100 // market.routes, speed=20.0,
+        limits=dict(market.free), seeds=1, sets=unpaced,
     )  # fmt: skip
     yield Row(
         name="rotations_short", about="100 forced rotations over at least 6 connections",
-        play=plays.rotated, instruments=3, limits=dict(market.free), sets=unpaced, short=True, long=False,
+        play=plays.rotated, instruments=6 // market.routes, limits=dict(market.free), sets=unpaced,
+        short=True, long=False,
     )  # fmt: skip
     if market.name != USUAL:
         faults = (*BOOKS, *CHANGES) if market.numbered else BOOKS

@@ -61,6 +61,13 @@ def test_a_stream_that_speaks_of_no_single_instrument_takes_no_room_from_one() -
     assert moves(lots, venue="v", room=Room(9, products=2), rates=rates(a=1, b=1, c=1, d=1)) == []
 
 
+def test_an_instrument_of_more_streams_than_a_connection_may_have_has_one_of_its_own() -> None:
+    wanted = [Stream("status", "", "status", "market"), *streams("a", "b", kinds=3)]
+    lots = laid({}, wanted, venue="v", room=Room(1))
+    assert sorted(len(held) for held in lots.values()) == [1, 3, 3]
+    assert laid(lots, wanted, venue="v", room=Room(1)) == lots
+
+
 def test_the_busiest_instruments_are_laid_on_connections_of_their_own_first() -> None:
     lots = laid(
         {}, streams("a", "b", "c", "d", "e", "f"), venue="v", room=Room(10, products=3),

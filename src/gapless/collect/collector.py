@@ -34,6 +34,19 @@ _HOUR_S = HOUR // SECOND
 _BREAKS = {"disconnected": "disconnect", "silent": "silent"}
 
 
+def streams_of(
+    venue: Venue, instrument: Instrument, kind: TapeKind, collect: CollectSettings, books: str = "", *, book: bool
+) -> list[Stream]:
+    """Name the streams of an instrument; what every connection carries by itself is of no single one."""
+    kinds: list[Any] = [kind, "bars", "heartbeat"]
+    kinds += ["ticker"] if collect.tickers else []
+    kinds += ["quote"] if collect.quotes else []
+    kinds += ["depth"] if book else []
+    pushed, named = venue.streams.kinds, {"depth": books}
+    found = [venue.streams.stream(instrument, one, named.get(one, "")) for one in kinds if one in pushed]
+    return [one for one in found if one.kind not in {other.kind for other in venue.streams.standing(one.group)}]
+
+
 class Collector:
     """One venue, collected: `prepare`, then `run`; `settle` compares every tape with the venue and repairs."""
 
@@ -126,7 +139,8 @@ class Collector:
         self.pipeline.lines[instrument.id] = line
         if book:
             self.books.keep(line.instrument)
-        self.pipeline.watch(self._streams(line.instrument, kind, book=book))
+        streams = streams_of(self.venue, line.instrument, kind, self._collect, self._settings.books_stream, book=book)
+        self.pipeline.watch(streams)
         self._outside.locks.hold(self._tapes_of(line))
         for start in self._outside.store.waiting(instrument.id):
             self.pending.due(instrument.id, start)  # nothing that comes now could throw light on it
@@ -152,14 +166,6 @@ class Collector:
         if line.bars:
             line.bars.history = history
         return line
-
-    def _streams(self, instrument: Instrument, kind: TapeKind, *, book: bool) -> list[Stream]:
-        kinds: list[Any] = [kind, "bars", "heartbeat"]
-        kinds += ["ticker"] if self._collect.tickers else []
-        kinds += ["quote"] if self._collect.quotes else []
-        kinds += ["depth"] if book else []
-        named, pushed = {"depth": self._settings.books_stream}, self.venue.streams.kinds
-        return [self.venue.streams.stream(instrument, one, named.get(one, "")) for one in kinds if one in pushed]
 
     async def change(self, add: list[str], remove: list[str]) -> dict[str, str]:
         """Begin and end instruments while everything else goes on; give those refused, each with the reason."""

@@ -48,10 +48,9 @@ class Wiring:
         self._sockets = outside.sockets
         self._clock = outside.clock
         limits = self._venue.limits
-        self._connects = Connects(
-            outside.budgets, outside.clock, urlsplit(hosts.websocket).netloc,
-            settings.connects_per_5m or limits.connects_per_5m, limits.connects_per_second,
-        )  # fmt: skip
+        most = settings.connects_per_5m or limits.connects_per_5m
+        a_second = limits.connects_per_second if most <= limits.connects_per_5m else None  # a simulator's were raised
+        self._connects = Connects(outside.budgets, outside.clock, urlsplit(hosts.websocket).netloc, most, a_second)
         self._hooks = Hooks(outside.record, suspects, note, arrived, self._connects.turn, self.renew)
         self.loads = Loads()
         self._first = first

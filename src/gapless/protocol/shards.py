@@ -124,7 +124,8 @@ def laid(
     """Give the streams of each connection by its name; an empty list is one to end.
 
     A stream that has a connection keeps it. Other lots go, the busiest first, to the connection of their kind that
-    brings the least and has room, on as few new ones as can be. Instruments in `first` have connections of their own.
+    brings the least and has room, on as few new ones as can be; one for which none has room has one of its own.
+    Instruments in `first` have connections of their own.
     """
     by_name = {stream.name: stream for stream in wanted}
     kept = {name: [by_name.pop(one.name) for one in held if one.name in by_name] for name, held in now.items()}
@@ -139,11 +140,12 @@ def laid(
         names = [name for name in shards.of(prefix) if name not in ended]
         names += [shards.opened(prefix) for _ in range(shards.least(names, lots) - len(names))]
         for lot in sorted(lots, key=shards.rate, reverse=True):
-            target = shards.lightest(names, lot, len(lots[lot]))
+            target = shards.lightest(names, lot, len(lots[lot])) or next((n for n in names if not shards.lots[n]), None)
             if target is None:
                 names.append(target := shards.opened(prefix))
             shards.lots[target][lot] = lots[lot]
-    return {name: [stream for own in lots.values() for stream in own] for name, lots in shards.lots.items()}
+    carrying = {name: lots for name, lots in shards.lots.items() if lots or name in now}
+    return {name: [stream for own in lots.values() for stream in own] for name, lots in carrying.items()}
 
 
 def moves(
