@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from two_venues import BTC, A, B, TwoVenues
 
-from gapless.model import MS, SECOND
+from gapless.model import MS, SECOND, Proof
 
 Key = tuple[str, int]
 
@@ -111,6 +111,39 @@ def test_pages_of_the_tape_join_by_id_also_where_trades_share_an_instant() -> No
             break
     assert paged == whole
     assert len(whole) == 22
+
+
+def test_what_the_new_source_lacks_right_after_the_switch_is_missing() -> None:
+    world = TwoVenues()
+    world.switch(A)
+    world.both(5)
+    world.trades(B, 5, lose=3)
+    turn = world.switch(B)
+    answer = world.whole.trades()
+    assert [trade.seq for source, trade in answer.rows if source == B] == [9, 10]
+    assert answer.proof is Proof.PARTIAL
+    ((begin, end),) = answer.missing
+    assert begin < turn.instant < end
+    world.repair()
+    answer = world.whole.trades()
+    assert (answer.proof, answer.missing) == (Proof.REPAIRED, [])
+
+
+def test_a_hole_at_the_border_of_two_pages_is_missing_in_one_of_them() -> None:
+    world = TwoVenues()
+    world.switch(A)
+    world.both(5)
+    world.trades(A, 5, lose=3)
+    whole = world.whole.trades()
+    assert len(whole.missing) == 1
+    for limit in range(1, 8):
+        missing, first = [], None
+        while True:
+            page = world.whole.trades(first=first, limit=limit)
+            missing += page.missing
+            if (first := page.next) is None:
+                break
+        assert missing == whole.missing
 
 
 Act = tuple[str, int]

@@ -195,7 +195,10 @@ class Consolidated:
         found = self._tape(start or 0, _END if end is None else end, first)
         rows = list(found if limit is None else islice(found, limit + 1))
         following = rows.pop() if limit is not None and len(rows) > limit else None
-        parts = [self._proven(source, [trade for _, trade in run]) for source, run in groupby(rows, itemgetter(0))]
+        parts = [
+            self._proven(source, [trade for _, trade in run], follows=number > 0 or first is not None)
+            for number, (source, run) in enumerate(groupby(rows, itemgetter(0)))
+        ]
         return ConsolidatedTrades(
             instrument=self.symbol,
             digits=self.scales,
@@ -207,12 +210,17 @@ class Consolidated:
             elapsed_ms=(time.perf_counter() - began) * 1_000,
         )
 
-    def _proven(self, source: str, run: list[Trade]) -> TradeAnswer:
-        """Say of the trades of one turn how well they are proven, and what is missing between them."""
+    def _proven(self, source: str, run: list[Trade], *, follows: bool) -> TradeAnswer:
+        """Say of the trades of one turn how well they are proven, and what is missing between them.
+
+        Of those that `follow` others, of another turn or page, also what is missing right before them.
+        """
         tape = self.tape(source)
         assert tape is not None, "trades come from a tape"
         run.sort(key=lambda trade: trade.seq)
-        return self._market.trade_answer(self._reader.instrument(source), tape, run, began=0.0)
+        before = self._reader.trade_before(tape.id, run[0].seq) if follows else None
+        since = before.seq + 1 if before else None
+        return self._market.trade_answer(self._reader.instrument(source), tape, run, began=0.0, since=since)
 
     def _tape(self, start: int, end: int, first: str | None) -> Iterator[tuple[str, Trade]]:
         seq, begin = 0, start
