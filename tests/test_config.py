@@ -107,6 +107,8 @@ WRONG = {
     "collect.resume_within=-7d": "collect.resume_within: '-7d' is no duration",
     "collect.instruments=binance:BTCUSDT": "collect.instruments: Expected `array`, got `str`",
     "serve.listen=8787": "serve.listen: Expected `array`, got `int`",
+    'collect.priority=["BTCUSDT"]': "collect.priority: 'BTCUSDT' names no venue; an id is venue:symbol$",
+    'collect.books=["binanse:BTCUSDT"]': "collect.books: 'binanse:BTCUSDT' names no venue; an id is venue:symbol$",
     "collect.history": "--set 'collect.history' must be key=value",
     "=3": "--set '=3' must be key=value",
     "a..b=3": "there is no setting a",

@@ -256,6 +256,10 @@ def _checked(tree: dict[str, Any]) -> Settings:
         raise BadInput(f"collect.products_per_connection: {most} is not allowed; 1 or more is")
     if not 0 <= settings.collect.top <= _MOST_PRODUCTS:
         raise BadInput(f"collect.top: {settings.collect.top} is not allowed; allowed are 0 to {_MOST_PRODUCTS}")
+    for key in ("books", "priority"):  # what names no venue would be waited for without a word
+        for text in getattr(settings.collect, key):
+            if text.partition(":")[0] not in VENUES:
+                raise BadInput(f"collect.{key}: {text!r} names no venue; an id is venue:symbol")
     settings.store.ages()
     settings.consolidate.primary = settings.consolidate.primary or _consolidated().primary
     check_consolidate(settings.consolidate, VENUES)

@@ -207,3 +207,20 @@ def test_a_venue_whose_successors_never_come_alive_is_not_stormed() -> None:
         assert line.sockets.opened[0].left is None
 
     line.run(play)
+
+
+def test_how_many_streams_are_confirmed_is_told_of_the_socket_that_they_are_on() -> None:
+    line, market = Line(), TinyMarket()
+
+    async def fewer() -> None:
+        line.socket.say({"result": None, "id": 1}, *market.aggs(1, 3))
+        line.connection.streams = line.connection.streams[:1]
+        rotating = asyncio.create_task(line.connection.rotate("its subscriptions changed"))
+        await line.clock.pass_by(SECOND // 10)
+        line.socket.say({"result": None, "id": 1}, *market.aggs(3, 4))
+        await line.clock.pass_by(SECOND // 10)
+        assert await rotating is None
+
+    line.run(fewer)
+    told = [fields for name, fields in line.notes if name == "subscribed"]
+    assert told == [{"confirmed": 2, "of": 2}, {"confirmed": 1, "of": 1}]

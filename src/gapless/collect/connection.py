@@ -104,8 +104,7 @@ class Connection:
     @property
     def confirmed(self) -> int:
         """How many of its streams the venue has acknowledged; those that it refused are in `rejected`."""
-        good = (Subscribed.CONFIRMED, Subscribed.LIVE)
-        return sum(s.phase in good for s in self.session.subscriptions.values())
+        return _confirmed(self.session)
 
     @property
     def rejected(self) -> dict[str, str]:
@@ -299,7 +298,7 @@ class Connection:
                 reason = session.subscriptions[stream.name].reason
                 leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=reason)
-            self._hooks.note("subscribed", self.name, confirmed=self.confirmed, of=len(session.subscriptions))
+            self._hooks.note("subscribed", self.name, confirmed=_confirmed(session), of=len(session.subscriptions))
         if grouped.numbers and (lost := session.counted(grouped.numbers)):
             self._hooks.note("frames_missing", self.name, frames=lost)
         for name, run in grouped.runs.items():
@@ -375,3 +374,8 @@ class Connection:
                 self._hooks.renew(action.stream.instrument)
             elif leg is self._leg:
                 self._replace(leg, action.reason)
+
+
+def _confirmed(session: Session) -> int:
+    good = (Subscribed.CONFIRMED, Subscribed.LIVE)
+    return sum(one.phase in good for one in session.subscriptions.values())
