@@ -207,6 +207,20 @@ def test_a_client_that_does_not_read_costs_a_bounded_amount_and_another_misses_n
     play(world, part)
 
 
+def test_who_polls_does_not_hold_up_the_end(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    polling = [socketio.AsyncClient(reconnection=False) for _ in range(2)]
+
+    async def main() -> None:
+        async with served(world) as url:
+            for client in polling:
+                await client.connect(url, transports=["polling"])
+        for client in polling:
+            await client.disconnect()
+
+    asyncio.run(main())
+    assert "graceful shutdown exceeded" not in caplog.text
+
+
 def test_an_outbox_keeps_the_newest_of_a_key_and_names_what_it_left_out() -> None:
     outbox = Outbox(most=2)
     for number in range(3):

@@ -92,10 +92,14 @@ class Pushing:
             for client in list(self.clients.values()):
                 self._send(client)
 
-    async def close(self) -> None:
-        """Let those who poll go, and stop looking after clients."""
+    def release(self) -> None:
+        """Let those go who wait for events."""
         for socket in self.server.eio.sockets.values():
-            socket.queue.put_nowait(None)
+            if socket.queue.empty():
+                socket.queue.put_nowait(None)
+
+    async def close(self) -> None:
+        """Stop looking after clients."""
         await self.server.shutdown()
 
     async def _connected(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:

@@ -17,6 +17,7 @@ from gapless.serve.settings import address
 SEND_BUFFER = 262_144  # of a client in the kernel: what is behind is in the ring, not on its way
 DEAD_MS = 60_000  # a peer that takes nothing for so long is dropped by the kernel
 GRACE_S = 3
+_TICK_S = 0.05
 
 
 async def serve(
@@ -52,10 +53,13 @@ async def serve(
                 ready([_url(each) for each in sockets])
                 await asyncio.shield(serving)
             finally:
-                await pushing.close()
                 server.should_exit = True
                 for each in following:
                     each.cancel()
+                while not serving.done():
+                    pushing.release()  # who polls is answered, and may have come again before nobody is let in
+                    await asyncio.wait({serving}, timeout=_TICK_S)
+                await pushing.close()
                 await serving
 
 
