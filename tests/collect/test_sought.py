@@ -91,6 +91,7 @@ class _Url:
 @pytest.mark.parametrize(("back", "hours"), [(20, 2), (1, 1)])
 def test_trades_of_a_time_come_whole_and_no_others(name, back, hours):
     archive = Archive(name, Product(TIMES, page=PAGES[name]))
+    archive.hold(len(TIMES) - 9, len(TIMES))  # what is held of another time says nothing of this one
     start, end = EPOCH - back * HOUR, EPOCH - back * HOUR + hours * HOUR
     assert archive.plan(start, end).work[0].shares[0].source == "rest"
     came = archive.fetch(start, end)

@@ -281,21 +281,23 @@ class Fetching:
         walk = Walk(
             tape, self._store, lambda ask: self._surely(partial(self._sources.rest_trades, ask, self._priority))
         )
+        last = -1
         async for rows in walk.back(share.start, share.end + MINUTE * self._neighbours):
+            last = max([last, *(row.seq for row in rows if row.time < share.end)])
             mine = beside(rows, share.start, share.end, neighbours=self._neighbours)
             for ids in runs(mine):
                 await self._keep(tape, mine, ids, Evidence.REST)
             if mine:
                 await self._close(tape, mine[0], mine[-1])
             self._went(share, share.start + share.end - rows[0].time)
-        inner, after = self._store.minute_from(tape.id, share.start), self._store.minute_from(tape.id, share.end)
-        if inner is None or inner.start >= share.end:
+        inner = self._store.minute_from(tape.id, share.start)
+        held = inner if inner and inner.start < share.end else None
+        if walk.oldest is None and (held is None or held.first_seq > 1):
+            raise Later(f"REST shows no trade before {f'id {held.first_seq}' if held else iso(share.end)}")
+        if held is None:
             await self._whole(tape, share, (0, -1))
             return
-        last = after.first_seq - 1 if after else max(span.last for span in self._store.all_spans(tape.id))
-        first = inner.first_seq if walk.oldest is None else min(walk.oldest + 1, inner.first_seq)
-        if walk.oldest is None and first > 1:
-            raise Later(f"REST shows no trade before id {first}")
+        first = held.first_seq if walk.oldest is None else min(walk.oldest + 1, held.first_seq)
         if lost := without((first, last), self._store.spans(tape.id, first, last)):
             raise Later(f"REST does not show ids {lost[0][0]} to {lost[-1][1]}")
         await self._whole(tape, share, (first, last))
