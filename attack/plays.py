@@ -25,6 +25,13 @@ def watched(stage: Stage) -> None:
     stage.end()
 
 
+def renewed(stage: Stage) -> None:
+    """Let the tokens of connections end again and again; each must have been replaced before."""
+    stage.collect(sets=[f'venues.{stage.row.venue}.api_key="{stage.sim.key}"'])
+    stage.play(15, 120)
+    stage.end()
+
+
 def books(stage: Stage) -> None:
     """Keep the whole book of everything while the script plays: each must be the venue's in the end."""
     stage.collect(sets=[f"collect.books={json.dumps(stage.ids)}"])

@@ -1,9 +1,12 @@
 """The rows of the attack on a venue, in the order in which they are played."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from msgspec.structs import replace
 
 from attack import plays
@@ -110,6 +113,12 @@ BOOKS: tuple[Fault, ...] = (
     {"kind": "sequence_reset", "every": 5.0},
 )
 
+_KEY = generate_private_key(SECP256R1())
+_PUBLIC = _KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+_SECRET = _KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+TOKENS = {"jwt_required": True, "token_ends_stream": True, "token_s": 12.0, "jwt_key": _PUBLIC}
+SIGNED, RENEWED = f"api_secret={json.dumps(_SECRET)}", 'token_life="12s"'
+
 ELSEWHERE = tuple(
     Row(
         name=f"storm_on_{name}", about=f"the preset, on {venue}", play=plays.watched, faults="storm", venue=venue,
@@ -178,6 +187,12 @@ def _changes(market: Market) -> Iterator[Row]:
         play=plays.rotated, instruments=6 // market.routes, limits=dict(market.free), sets=unpaced,
         short=True, long=False,
     )  # fmt: skip
+    if market.name == ADVANCED:
+        yield Row(
+            name="tokens", about="connections end with their tokens, over two hours of the market",
+            play=plays.renewed, speed=60.0, limits=TOKENS, sets=(market.setting(SIGNED), market.setting(RENEWED)),
+            short=True, seeds=1,
+        )  # fmt: skip
     if market.name != USUAL:
         faults = (*BOOKS, *CHANGES) if market.numbered else BOOKS
         yield Row(

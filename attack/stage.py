@@ -1,5 +1,6 @@
 """The stage of one row: its processes, and what can be done to them."""
 
+import json
 import random
 import sqlite3
 import threading
@@ -214,4 +215,4 @@ def script_text(row: Row) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value) if isinstance(value, str) else str(value)

@@ -137,8 +137,9 @@ class Studio:
 
     def __init__(
         self, product: Product, *, name: str = "coinbase", store: SqliteStore | None = None, pace: int = 5,
-        **collect: Any,
+        own: VenueSettings = SIM, **collect: Any,
     ) -> None:  # fmt: skip
+        self.tokens: list[str] = []
         self.pace = pace
         self.product, self.name = product, name
         self.id = f"{name}:A-USD"
@@ -154,7 +155,7 @@ class Studio:
             lambda name, frames, received: None, TapeLocks(":memory:"),
         )  # fmt: skip
         settings = CollectSettings(tickers=False, quotes=False, **collect)
-        self.collector = Collector(venue(name), SIM, settings, self.outside)
+        self.collector = Collector(venue(name), own, settings, self.outside)
         self.frames = 0
 
     def run(self, play: Callable[[], Awaitable[None]]) -> None:
@@ -208,6 +209,7 @@ class Studio:
         for message in socket.sent:
             if message["type"] != "subscribe":
                 continue
+            self.tokens += [message["jwt"]] if "jwt" in message else []
             if self.name == "coinbase":
                 listed = [
                     {"name": one["name"], "product_ids": one["product_ids"]} if isinstance(one, dict)

@@ -19,7 +19,7 @@ from gapless.model.book import BookState, DepthDiff, DepthSnapshot
 from gapless.model.number import decimal
 from gapless.tape.book import Book
 from gapless.venues.registry import venue
-from gapless.venues.spec import Beat, Control
+from gapless.venues.spec import Beat, Control, Stream
 
 EXCHANGE, ADVANCED = venue("coinbase"), venue("coinbase-advanced")
 EPOCH_2021 = 1_618_677_817
@@ -381,6 +381,20 @@ def test_streams_are_subscribed_by_channel_and_signed_one_by_one():
     ]
     (text,) = ADVANCED.streams.subscribe(["heartbeats"], 1, lambda: None)
     assert json.loads(text) == {"type": "subscribe", "channel": "heartbeats"}
+
+
+def test_a_stream_of_all_products_is_no_stream_of_each():
+    one = {
+        venue.name: (venue.streams.kinds, venue.streams.standing("market"), venue.at_large)
+        for venue in (EXCHANGE, ADVANCED)
+    }
+    status = Stream("status", "", "status", "market")
+    assert one == {
+        "coinbase": ({"trade", "ticker", "depth", "heartbeat"}, [], (status,)),
+        "coinbase-advanced": (
+            {"trade", "ticker", "depth"}, [Stream("heartbeats", "", "heartbeat", "market")], (status,)
+        ),
+    }  # fmt: skip
 
 
 JSON = st.recursive(

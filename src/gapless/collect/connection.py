@@ -201,9 +201,9 @@ class Connection:
         if leg is not self._leg or self._rotating.locked() or now < self._calm_until:
             leg.session.stays()
             return
-        well = now - leg.opened_at > _LIVED and not self._in_vain
+        well = now - leg.opened_at > min(_LIVED, self._life // 2) and not self._in_vain
         self._calm = _CALM if well else min(self._calm * 2, _CALM_MOST)
-        self._calm_until = now + self._calm
+        self._calm_until = now + min(self._calm, self._life // 2)
         assert self._group is not None, "a socket speaks only while the connection runs"
         self._hooks.note("replacing", self.name, reason=reason)
         self._group.create_task(self.rotate(reason), name=f"{self.name}/rotate")

@@ -163,7 +163,7 @@ class Streams(Protocol):
 
     @property
     def kinds(self) -> frozenset[StreamKind]:
-        """The kinds of events that are pushed at all."""
+        """The kinds of events that are pushed of one instrument."""
 
     @property
     def ping(self) -> str | None:

@@ -26,8 +26,8 @@ class CoinbaseStreams(Struct, frozen=True):
 
     @property
     def kinds(self) -> frozenset[StreamKind]:
-        """The kinds of events that are pushed at all; best bid and ask come with the tickers."""
-        return frozenset(self.surface.channels)
+        """The kinds of events that are pushed of one product; best bid and ask come with the tickers."""
+        return frozenset(self.surface.channels) - {"status", *self.surface.standing}
 
     @property
     def ping(self) -> str | None:
