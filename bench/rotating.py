@@ -65,7 +65,7 @@ class Load:
 
     async def stretch(self, rotate: bool) -> tuple[float, float, int]:
         """Let the load run for a while; give the p50 and p99 age in ms, and the rotations."""
-        before = sum(one.rotations for one in self.connections)
+        before = sum(one.tally.rotations for one in self.connections)
         self.ages.clear()
         end = time.monotonic() + _SECONDS
         while time.monotonic() < end:
@@ -73,7 +73,7 @@ class Load:
                 await asyncio.gather(*(one.rotate("measured") for one in self.connections))
             await asyncio.sleep(0.01)
         cuts = quantiles(self.ages, n=100)
-        return cuts[49] * 1_000, cuts[98] * 1_000, sum(one.rotations for one in self.connections) - before
+        return cuts[49] * 1_000, cuts[98] * 1_000, sum(one.tally.rotations for one in self.connections) - before
 
     def holes(self) -> tuple[int, int]:
         """Count ids lost between the first and the newest of each instrument, and rows held twice."""

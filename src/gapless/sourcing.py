@@ -120,7 +120,7 @@ class Sourcing:
                     "connected": _is_up(one),
                     "latency": None if latency is None else round(latency / MS, 3),
                     "lastUpdate": (wall - (now - last)) // MS if last else None,
-                    "messagesReceived": sum(x.frames for x in one.connections),
+                    "messagesReceived": sum(x.tally.frames for x in one.connections),
                     "errors": self.consolidation.carriers.errors(one),
                     "instruments": len(one.pipeline.lines),
                     "consolidated": len(verdicts),

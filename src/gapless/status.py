@@ -11,15 +11,14 @@ from gapless.budget.circuit import phase
 from gapless.budget.host import used_now
 from gapless.budget.learn import learned
 from gapless.changing import priority
+from gapless.connected import ConnectionFigures, row_of
 from gapless.derive.judge import candle_of
 from gapless.derive.settle import Settled
 from gapless.derived import DerivedFigures
-from gapless.model import MS, SECOND, Candle, Instrument, Origin, Proof, State
+from gapless.model import Candle, Instrument, Origin, Proof, State
 from gapless.model.times import iso
 
 if TYPE_CHECKING:
-    from gapless.collect.collector import Collector
-    from gapless.collect.connection import Connection
     from gapless.engine import Engine
 
 
@@ -49,6 +48,7 @@ class Status:
         for name, read in gauges.items():
             Gauge(name, name.replace("_", " "), registry=self.registry).set_function(read)
         self.derived = DerivedFigures(engine.hot, self.registry)
+        ConnectionFigures(engine.collectors, engine.clock, self.registry)
         engine.sourcing.measured(self.registry)
 
     def settled(self, settled: Settled) -> None:
@@ -82,34 +82,7 @@ class Status:
     def connections(self) -> list[dict[str, Any]]:
         """List the connections."""
         now = time.monotonic_ns()
-        return [self._connection(c, x, now) for c in self._engine.collectors for x in c.connections]
-
-    def _connection(self, collector: "Collector", connection: "Connection", now: int) -> dict[str, Any]:
-        uptime = (now - connection.opened_at) / SECOND if connection.up else 0.0
-        return {
-            "id": connection.name,
-            "venue": collector.venue.name,
-            "state": connection.session.phase.value,
-            "uptime_s": round(uptime, 1),
-            "rate": round(connection.frames / max((now - self._engine_started_ns) / SECOND, 1), 1),
-            "latency_ms": round(latency / MS, 2) if (latency := connection.latency) is not None else None,
-            "streams": len(connection.streams),
-            "confirmed": connection.confirmed,
-            "live": connection.live,
-            "connects": connection.connects,
-            "frames": connection.frames,
-            "malformed": connection.malformed,
-            "rejected": connection.rejected,
-            "rotations": connection.rotations,
-            "closes": [
-                {"at": iso(one.at), "code": one.code, "reason": one.reason, "lived_s": round(one.lived / SECOND, 1)}
-                for one in connection.closes
-            ],
-        }
-
-    @property
-    def _engine_started_ns(self) -> int:
-        return int(self._engine.started * SECOND)
+        return [row_of(c.venue.name, x, now) for c in self._engine.collectors for x in c.connections]
 
     def budgets(self) -> list[dict[str, Any]]:
         """List what was spent at each host and what forbids more."""

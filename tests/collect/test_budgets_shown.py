@@ -19,7 +19,7 @@ def shown(rest: RestClient) -> dict[str, Any]:
     collector = SimpleNamespace(venue=BINANCE, rest=rest, hosts=BINANCE.hosts("live", None))
     sourcing = SimpleNamespace(measured=lambda registry: None)
     store = SimpleNamespace(size=lambda: 0)
-    engine: Any = SimpleNamespace(store=store, collectors=[collector], hot=None, sourcing=sourcing)
+    engine: Any = SimpleNamespace(store=store, collectors=[collector], hot=None, sourcing=sourcing, clock=None)
     (row,) = Status(engine).budgets()
     return row
 

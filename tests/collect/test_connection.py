@@ -10,6 +10,7 @@ from tiny_market import AGG, BARS, BTC, TinyMarket
 
 from gapless.collect.connection import Connection
 from gapless.collect.leg import Hooks
+from gapless.connected import rejected
 from gapless.model import DAY, SECOND
 from gapless.protocol.phases import Subscribed
 from gapless.protocol.session import Watch
@@ -125,7 +126,7 @@ def test_a_broken_connection_is_replaced_at_once() -> None:
         line.socket.events.closed(1006, "the connection broke")
         await settled()
         assert len(line.sockets.opened) == 2
-        assert [(one.code, one.reason) for one in line.connection.closes] == [(1006, "the connection broke")]
+        assert [(one.code, one.reason) for one in line.connection.tally.closes] == [(1006, "the connection broke")]
 
     line.run(play)
     assert line.noted("disconnected") == [{"code": 1006, "reason": "the connection broke"}]
@@ -173,7 +174,7 @@ def test_a_frame_that_is_none_is_kept_and_the_stream_goes_on() -> None:
     line.run(play)
     line.desk.commit()
     assert line.desk.held() == [1, 2, 4, 5, 7]
-    assert line.connection.malformed == 2
+    assert line.connection.tally.malformed == 2
     kept = [fields["frame"] for fields in line.noted("malformed")]
     assert kept[0] == '{"stream":"btcusdt@aggTrade","data":{"e":"aggTr'
     assert '"a":6' in kept[1]
@@ -192,7 +193,7 @@ def test_the_stream_that_a_venue_refuses_is_named_and_the_others_live() -> None:
         line.socket.say(*market.aggs(1, 1))
 
     line.run(play)
-    assert line.connection.rejected == {BARS: "Invalid request (2)"}
+    assert rejected(line.connection) == {BARS: "Invalid request (2)"}
     assert [subscribed(line, AGG), subscribed(line, BARS)] == [Subscribed.LIVE, Subscribed.REJECTED]
     assert line.noted("rejected") == [{"stream": BARS, "reason": "Invalid request (2)"}]
 

@@ -47,7 +47,7 @@ def test_a_successor_takes_over_only_once_it_is_joined_to_the_old_connection_by_
     assert line.desk.held() == list(range(1, 10))
     assert line.desk.trades.holes() == []
     assert line.desk.trades.doubled == 0  # what comes twice by an overlap is as it should be
-    assert line.connection.rotations == 1
+    assert line.connection.tally.rotations == 1
 
 
 def test_a_successor_that_lags_behind_the_old_connection_loses_nothing() -> None:
@@ -162,7 +162,7 @@ def test_a_connection_is_replaced_before_the_venue_would_end_it() -> None:
 
     line.run(play)
     assert line.noted("disconnected") == []
-    assert line.connection.rotations == 1
+    assert line.connection.tally.rotations == 1
 
 
 def test_a_notice_of_the_venue_replaces_the_connection_before_it_is_closed() -> None:
@@ -177,7 +177,7 @@ def test_a_notice_of_the_venue_replaces_the_connection_before_it_is_closed() -> 
 
     line.run(play)
     assert [note["notice"] for note in line.noted("notice")] == ["serverShutdown"]
-    assert line.connection.rotations == 1
+    assert line.connection.tally.rotations == 1
 
 
 def test_a_stream_that_stays_is_carried_over_when_the_subscriptions_change() -> None:

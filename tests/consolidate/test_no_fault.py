@@ -15,7 +15,7 @@ from gapless.protocol.phases import Subscribed
 def carrier(venue: Venue, name: str, *, phase: Subscribed = Subscribed.LIVE, up: bool = True) -> Any:
     """Lay the trades of a venue on another connection as well; give that."""
     streams = list(venue.connection.streams)
-    made = SimpleNamespace(name=name, streams=streams, up=up, connects=1, latency=None, frames=0)
+    made = SimpleNamespace(name=name, streams=streams, up=up, connects=1, latency=None)
     comes(made, phase)
     venue.connections.append(made)
     return made

@@ -31,7 +31,7 @@ class Venue:
         }
         streams = [SimpleNamespace(instrument=one, kind="agg") for one in sources]
         self.connection = SimpleNamespace(
-            name=f"{name}/1", streams=streams, up=True, connects=1, latency=None, frames=7,
+            name=f"{name}/1", streams=streams, up=True, connects=1, latency=None, tally=SimpleNamespace(frames=7),
         )  # fmt: skip
         self.connections = [self.connection]
         self.pipeline = SimpleNamespace(

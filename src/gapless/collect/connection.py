@@ -2,17 +2,17 @@
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 from gapless.collect.leg import Ended, Hooks, Leg
 from gapless.collect.pipeline import Pipeline
+from gapless.collect.tally import Tally
 from gapless.errors import StoreError, Unavailable
 from gapless.model import MS, SECOND
 from gapless.ports import Clock, Sockets
 from gapless.protocol.overlap import LIMIT, Overlap
-from gapless.protocol.phases import Phase, Subscribed
+from gapless.protocol.phases import Phase
 from gapless.protocol.session import Action, Probe, Renew, Send, Session, Watch
 from gapless.venues.spec import Grouped, Hosts, Stream
 
@@ -24,6 +24,7 @@ _CALM = 5 * SECOND  # between two replacements that nobody asked for; doubled ea
 _CALM_MOST = 300 * SECOND
 _REFUSED_AGAIN = 300 * SECOND  # a stream that was refused is asked for again after this
 _LIVED = 10 * SECOND  # who lived so long was no failure
+_TIMED = 32  # of so many wake-ups the stages of one are timed
 
 
 class Connection:
@@ -42,12 +43,8 @@ class Connection:
     ) -> None:  # fmt: skip
         self.name = name
         self.streams = streams
-        self.connects = 0
-        self.rotations = 0
-        self.frames = 0
-        self.malformed = 0
+        self.tally = Tally(clock.monotonic())
         self.hushed: set[str] = set()
-        self.closes: deque[Ended] = deque(maxlen=5)
         self._pipeline = pipeline
         self._venue = pipeline.venue
         self._url = self._venue.streams.url(hosts, group)
@@ -92,6 +89,11 @@ class Connection:
         return self._leg.opened_at
 
     @property
+    def connects(self) -> int:
+        """How often it has connected."""
+        return self.tally.connects
+
+    @property
     def latency(self) -> int | None:
         """The round trip of a ping on the socket that stands, ns; None where none is known."""
         return self._leg.latency if self.up else None
@@ -100,22 +102,6 @@ class Connection:
     def up(self) -> bool:
         """Whether a socket stands."""
         return self.session.phase in (Phase.OPEN, Phase.LEAVING)
-
-    @property
-    def confirmed(self) -> int:
-        """How many of its streams the venue has acknowledged; those that it refused are in `rejected`."""
-        return _confirmed(self.session)
-
-    @property
-    def rejected(self) -> dict[str, str]:
-        """Which of its streams the venue has refused, and why."""
-        subscriptions = self.session.subscriptions.items()
-        return {name: one.reason for name, one in subscriptions if one.phase is Subscribed.REJECTED}
-
-    @property
-    def live(self) -> int:
-        """How many of its streams have delivered."""
-        return sum(s.phase is Subscribed.LIVE for s in self.session.subscriptions.values())
 
     async def run(self) -> None:
         """Keep the connection up for ever."""
@@ -145,6 +131,7 @@ class Connection:
                 leg = await self._open()
             except (Unavailable, StoreError) as error:
                 self._hooks.note("connect_failed", self.name, error=str(error))
+                self.tally.failed += 1
                 failures += 1
                 continue
             if self.up:
@@ -167,10 +154,12 @@ class Connection:
 
     async def _open(self) -> Leg:
         """Connect and subscribe."""
-        leg = self._new_leg()
+        leg, began = self._new_leg(), self._clock.monotonic()
         leg.socket = await self._sockets.connect(self._url, leg, self._venue.streams.ping)
         now = self._clock.monotonic()
-        self.connects += 1
+        self._hooks.stages.connect.took(now - began)
+        self.tally.connects += 1
+        self.tally.stands(now)
         leg.opened_at = now
         # The moments only spread replacements; nothing secret hangs on them.
         leg.until = now + int(self._life * random.uniform(0.75, 0.95))  # noqa: S311
@@ -237,7 +226,7 @@ class Connection:
                 old.session.stays()
                 self._hooks.note("rotate_failed", self.name, reason=reason, why=why)
                 return why
-            self.rotations += 1
+            self.tally.rotations += 1
             took = (self._clock.monotonic() - began) // MS
             self._hooks.note("rotated", self.name, reason=reason, ms=took)
             return None
@@ -285,11 +274,15 @@ class Connection:
 
     def batch(self, frames: list[bytes], received: int, leg: Leg) -> None:
         """Take the frames of one wake-up of a socket."""
-        mono = self._clock.monotonic()
-        session = leg.session
-        self.frames += len(frames)
         self._hooks.record(self.name, frames, received)
+        mono = self._clock.monotonic()
+        session, tally = leg.session, self.tally
+        tally.batches += 1
+        tally.frames += len(frames)
+        tally.volume += sum(map(len, frames))
+        timer = None if tally.batches % _TIMED else self._clock.monotonic
         grouped = self._venue.streams.group(frames)
+        parsed = timer() - mono if timer else 0
         if grouped.controls:
             for control in grouped.controls:
                 if control.error and control.id is None and not control.names:
@@ -298,19 +291,26 @@ class Connection:
                 reason = session.subscriptions[stream.name].reason
                 leg.until, leg.why = min(leg.until, mono + _REFUSED_AGAIN), f"{stream.name} was refused"
                 self._hooks.note("rejected", self.name, stream=stream.name, reason=reason)
-            self._hooks.note("subscribed", self.name, confirmed=_confirmed(session), of=len(session.subscriptions))
+            self._hooks.note("subscribed", self.name, confirmed=session.confirmed, of=len(session.subscriptions))
+            if not leg.answered and session.answered:
+                leg.answered = True
+                self._hooks.stages.resubscribe.took(mono - leg.opened_at)
         if grouped.numbers and (lost := session.counted(grouped.numbers)):
             self._hooks.note("frames_missing", self.name, frames=lost)
         for name, run in grouped.runs.items():
             session.delivered(name, len(run), mono)
         if self._broke_at and grouped.runs:
             self._hooks.note("live_again", self.name, ms=(mono - self._broke_at) // MS)
+            self._hooks.stages.reconnect.took(mono - self._broke_at)
+            tally.reconnects.append(mono - self._broke_at)
             self._broke_at = 0
         two = self._rotating.locked() or leg is not self._leg or self._pipeline.carrying or bool(self.hushed)
         firsts = self._of_two(grouped, leg) if two else None
-        odd = self._pipeline.batch(grouped.runs, received, mono, firsts)
+        odd = self._pipeline.batch(grouped.runs, received, mono, firsts, timer)
+        if timer:
+            self._hooks.stages.of_batch(parsed, self._pipeline.read_for, self._clock.wall() - received)
         for raw in (*grouped.malformed, *odd):
-            self.malformed += 1
+            tally.malformed += 1
             self._hooks.note("malformed", self.name, frame=raw[:2_000].decode(errors="replace"))
         for notice in grouped.notices:
             self._hooks.note("notice", self.name, notice=notice)
@@ -332,17 +332,23 @@ class Connection:
 
     def closed(self, code: int, reason: str, leg: Leg) -> None:
         """Learn that a socket is gone."""
-        lived = self._clock.monotonic() - leg.opened_at if leg.opened_at else 0
-        self.closes.append(Ended(self._clock.wall(), code, reason, lived))
+        now = self._clock.monotonic()
+        lived = now - leg.opened_at if leg.opened_at else 0
+        self.tally.closes.append(Ended(self._clock.wall(), code, reason, lived))
         if leg is self._leg:
-            self._broke_at = self._clock.monotonic()
+            self._broke_at = now
+            heard = max((one.last for one in leg.session.subscriptions.values()), default=0)
+            self._hooks.stages.disconnect.took(now - max(heard, leg.opened_at))
+            if self._successor is None:
+                self.tally.broke(now)
         self._hooks.note("disconnected" if leg is self._leg else "left", self.name, code=code, reason=reason)
 
     def silent(self, stream: Stream) -> None:
         """Learn that a stream is acknowledged and silent."""
         now, subscription = self._clock.monotonic(), self.session.subscriptions[stream.name]
-        silence = (now - max(subscription.last, subscription.since)) // MS
-        self._hooks.note("silent", self.name, stream=stream.name, ms=silence)
+        silence = now - max(subscription.last, subscription.since)
+        self._hooks.stages.silence.took(silence)
+        self._hooks.note("silent", self.name, stream=stream.name, ms=silence // MS)
         self._act(self._leg, self.session.silent(stream.name, now))
 
     def renew(self, name: str) -> None:
@@ -374,8 +380,3 @@ class Connection:
                 self._hooks.renew(action.stream.instrument)
             elif leg is self._leg:
                 self._replace(leg, action.reason)
-
-
-def _confirmed(session: Session) -> int:
-    good = (Subscribed.CONFIRMED, Subscribed.LIVE)
-    return sum(one.phase in good for one in session.subscriptions.values())

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from gapless.collect.stages import Stages
 from gapless.ports import Clock, Socket
 from gapless.protocol.session import Session
 from gapless.venues.spec import Stream
@@ -15,7 +16,7 @@ class Hooks(Struct, frozen=True):
     """Whom a connection tells: of frames (for a recorder), of streams that may be silent, of noteworthy events.
 
     `turn` is awaited before each attempt to connect: attempts are paced over all connections. `renew` has the book of
-    an instrument begun anew.
+    an instrument begun anew. `stages` counts how long things take.
     """
 
     record: Callable[[str, list[bytes], int], None]
@@ -24,6 +25,7 @@ class Hooks(Struct, frozen=True):
     arrived: Callable[[], None]
     turn: Callable[[], Awaitable[None]]
     renew: Callable[[str], None] = lambda instrument: None
+    stages: Stages = field(default_factory=Stages)
 
 
 class Ended(Struct, frozen=True):
@@ -54,6 +56,7 @@ class Leg:
         self.over = asyncio.Event()
         self.socket: Socket | None = None
         self.opened_at = 0
+        self.answered = False
         self.until = 0
         self.why = "its time was nearly up"
         self.firsts: dict[str, int] = {}

@@ -1,18 +1,16 @@
 """From frames to rows and ledger: the synchronous core of a collector, one batch at a time."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-import msgspec
 
 from gapless.collect.due import Due
 from gapless.collect.line import Line, Track
 from gapless.collect.pending import Pending
-from gapless.errors import BadNumber
+from gapless.collect.reading import MISFITS, Reading, raw_of
 from gapless.model import HOUR, MINUTE, SECOND, Bar, Evidence, Gap, Quote, Ticker, Trade
 from gapless.model.book import DepthDiff, DepthSnapshot
 from gapless.model.instrument import Status
-from gapless.model.number import INT64
 from gapless.protocol.venue_clock import VenueClock
 from gapless.tape.coverage import Range
 from gapless.venues.spec import Stream, Venue
@@ -21,9 +19,6 @@ _BAR_GRACE = 3 * SECOND  # a closing bar comes 0.2 to 2 s after its end; later i
 _JUST_DUE = 30 * SECOND
 _END = 2**62
 _BLAMED = 10 * SECOND  # a hole seen this soon after a connection broke comes of that
-
-# A number of too many digits, or an event of another kind than its stream's.
-_MISFITS = (BadNumber, AttributeError, TypeError)
 
 Fast = Callable[[str, list[Trade]], None]
 Heard = Callable[[Stream, list[Any], list[Any]], None]
@@ -52,7 +47,9 @@ class Pipeline:
         self.resume_within = resume_within
         pushed = "bars" in venue.streams.kinds
         self.due = Due(self.lines, pending, pushed=pushed, resume_within=resume_within)
+        self.read_for = 0
         self._fast = fast
+        self._reading = Reading(venue.streams)
         self._streams: dict[str, Stream] = {}
         self._at_large: dict[str, Stream] = {}
         self._flowed: dict[str, int] = {}
@@ -113,14 +110,17 @@ class Pipeline:
         return first - 1 in track.sequence.coverage or track.begins is None or first <= track.begins
 
     def batch(
-        self, runs: dict[str, list[Any]], received: int, mono: int, firsts: dict[str, int] | None = None
-    ) -> list[bytes]:
+        self, runs: dict[str, list[Any]], received: int, mono: int, firsts: dict[str, int] | None = None,
+        timer: Callable[[], int] | None = None,
+    ) -> list[bytes]:  # fmt: skip
         """Take the runs of one batch; give the events that do not fit their tape, which leave holes.
 
         `firsts` is given while two connections carry the same streams: the first id of each stream of trades on this
-        one is noted in it, and what comes twice is as it should be.
+        one is noted in it, and what comes twice is as it should be. With a `timer` it is measured in `read_for`, ns,
+        how long the runs took to be read.
         """
         odd: list[bytes] = []
+        read, self.read_for = self._reading.values if timer is None else partial(self._timed, timer), 0
         self.pending.began = self.pending.began or mono
         for name, run in runs.items():
             stream = self._streams.get(name)
@@ -131,9 +131,9 @@ class Pipeline:
             self.messages += len(run)
             line = self.lines[stream.instrument]
             try:
-                values = self._read(stream, line, run, received)
-            except _MISFITS:
-                values, run, misfits = self._read_each(stream, line, run, received)
+                values = read(stream, line, run, received)
+            except MISFITS:
+                values, run, misfits = self._reading.each(stream, line, run, received)
                 odd += misfits
             if values and firsts is not None and isinstance(values[0], Trade):
                 firsts.setdefault(name, line.trades.tape.first_of(values[0]) if line.trades else values[0].seq)
@@ -153,43 +153,16 @@ class Pipeline:
                     self.clock.heard(self.venue.streams.beat(event).time, mono)
                 elif stream.kind == "status":
                     self.statuses(self.venue.streams.statuses(event))
-            except _MISFITS:
-                odd.append(_raw(stream, event))
+            except MISFITS:
+                odd.append(raw_of(stream, event))
         return odd
 
-    def _read(self, stream: Stream, line: Line, run: list[Any], received: int) -> list[Any]:
-        """Read a run into values, all of it or none."""
-        streams, kind = self.venue.streams, stream.kind
-        if line.trades and kind == line.trades.tape.kind:
-            rows = streams.trades(run, line.trades.tape, received)
-            if not 0 <= rows[-1].time <= INT64:
-                raise BadNumber(f"the time {rows[-1].time} ns of {stream.name} does not fit into 64 bits")
-            return rows
-        if kind == "bars" and line.bars:
-            return streams.bars(run, line.bars.tape)
-        if kind == "ticker":
-            return [streams.ticker(run[-1], stream.instrument)]
-        if kind == "quote":
-            return [streams.quote(run[-1], line.instrument.scale("trade"))]
-        if kind == "heartbeat":
-            return [streams.beat(run[-1])]
-        if kind == "depth":
-            tape = line.instrument.scale("trade")
-            return [streams.depth(event, tape) for event in run]
-        return []
-
-    def _read_each(
-        self, stream: Stream, line: Line, run: list[Any], received: int
-    ) -> tuple[list[Any], list[Any], list[bytes]]:
-        """Read what can be read of a run in which something does not fit: values, their events, the rest as JSON."""
-        values, read, odd = [], [], []
-        for event in run:
-            try:
-                values += self._read(stream, line, [event], received)
-                read.append(event)
-            except _MISFITS:
-                odd.append(_raw(stream, event))
-        return values, read, odd
+    def _timed(self, timer: Callable[[], int], stream: Stream, line: Line, run: list[Any], received: int) -> list[Any]:
+        began = timer()
+        try:
+            return self._reading.values(stream, line, run, received)
+        finally:
+            self.read_for += timer() - began
 
     def _take(self, stream: Stream, line: Line, values: list[Any], mono: int, *, two: bool) -> None:
         kind, name = stream.kind, stream.instrument
@@ -380,7 +353,3 @@ def _recent(line: Line, track: Track, rows: list[Trade]) -> list[Trade]:
     wanted = [*track.earlier, (_END if track.begins is None else track.begins, _END)]
     since = max(row.time for row in rows) - max(line.bars.history * MINUTE if line.bars else 0, HOUR)
     return [row for row in rows if row.time >= since or any(first <= row.seq <= last for first, last in wanted)]
-
-
-def _raw(stream: Stream, event: Any) -> bytes:
-    return msgspec.json.encode({"stream": stream.name, "data": event})

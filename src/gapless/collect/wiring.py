@@ -13,6 +13,7 @@ from gapless.collect.loads import Loads
 from gapless.collect.outside import Outside
 from gapless.collect.pipeline import Pipeline
 from gapless.collect.settings import VenueSettings, life_of
+from gapless.collect.stages import Stages
 from gapless.model import MINUTE, MS, SECOND
 from gapless.protocol.overlap import LIMIT, Overlap
 from gapless.protocol.session import Watch
@@ -51,7 +52,8 @@ class Wiring:
         most = settings.connects_per_5m or limits.connects_per_5m
         a_second = limits.connects_per_second if most <= limits.connects_per_5m else None  # a simulator's were raised
         self._connects = Connects(outside.budgets, outside.clock, urlsplit(hosts.websocket).netloc, most, a_second)
-        self._hooks = Hooks(outside.record, suspects, note, arrived, self._connects.turn, self.renew)
+        self.stages = Stages()
+        self._hooks = Hooks(outside.record, suspects, note, arrived, self._connects.turn, self.renew, self.stages)
         self.loads = Loads()
         self._first = first
         self._note = outside.note
@@ -214,6 +216,8 @@ class Wiring:
             return
         self._looked = now
         self.loads.look(self.connections, now)
+        for connection in self.connections:
+            connection.tally.flow.looked(connection.tally.frames, now)
         self._tell_start()
         if now >= self._even_at and not self._laying.locked():
             self._even_at = now + _EVENED

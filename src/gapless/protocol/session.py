@@ -154,6 +154,18 @@ class Session:
                     subscription.moves(Subscribed.CONFIRMED, now)
         return rejected
 
+    @property
+    def confirmed(self) -> int:
+        """How many of its streams the venue has acknowledged."""
+        good = (Subscribed.CONFIRMED, Subscribed.LIVE)
+        return sum(one.phase in good for one in self.subscriptions.values())
+
+    @property
+    def answered(self) -> bool:
+        """Whether the venue has answered for every stream, and none is still to be asked for."""
+        open_ones = (Subscribed.WANTED, Subscribed.PENDING)
+        return all(one.phase not in open_ones for one in self.subscriptions.values())
+
     def _spoken_of(self, control: Control) -> list[str]:
         """List the streams that a reply speaks of."""
         if control.names:
