@@ -11,6 +11,7 @@ ALL = (
     "querying",
     "rotating",
     "returning",
+    "many",
     "movers",
     "alerts",
     "footprints",
