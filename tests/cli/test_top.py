@@ -28,9 +28,9 @@ def status(*connections: dict[str, Any], **other: Any) -> dict[str, Any]:
     } | other  # fmt: skip
 
 
-def shown(seen: Seen, before: Seen | None = None, *, height: int = 50) -> list[str]:
+def shown(seen: Seen, before: Seen | None = None, *, height: int = 50, width: int = 140) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=140).print(view(seen, before, height=height))
+    Console(file=out, width=width).print(view(seen, before, height=height, width=width))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -53,6 +53,24 @@ def test_connections_that_are_down_stand_first_and_rates_are_since_the_look_befo
     )
     assert lines[4].split() == ["b/2", "closed", "0/3", "0.0", "1", "m", "30", "s", "-", "0", "1", "0", "1006", "cut"]
     assert lines[5].split() == ["a/1", "open", "3/3", "300.0", "1", "m", "30", "s", "1.2", "ms", "2", "1", "0"]
+
+
+def test_no_figure_of_now_is_cut_on_80_columns() -> None:
+    closes = [{"at": "", "code": 1006, "reason": "the connection was reset by its peer", "lived_s": 4.0}]
+    wide = connection("coinbase-advanced/market/1", frames=9_999, rate=12_345.6, latency_ms=123.4, live=25, streams=25)
+    budget = {
+        "host": "api.exchange.coinbase.com", "used": 540, "limit": 540, "requests": 12_345, "throttled": 0,
+        "state": "closed", "blocked_until": None, "reason": None,
+    }  # fmt: skip
+    now = seen(1.0, wide, connection("okx/public/1", state="closed", closes=closes), budgets=[budget])
+    lines = shown(now, width=80)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    for figure in ("coinbase-advanced/market/1", "closed", "25/25", "12,345.6", "123.4 ms", "540 of 540", "12,345"):
+        assert figure in text
+    assert "1006" in text
+    header = next(line for line in lines if line.startswith("connection"))
+    assert header.split()[:6] == ["connection", "state", "live", "msg/s", "latency", "errors"]
 
 
 def test_what_does_not_fit_on_the_terminal_is_counted() -> None:

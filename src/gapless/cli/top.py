@@ -33,7 +33,7 @@ def top(
         return 0
     console = Console()
     if once or not console.is_terminal:
-        console.print(view(seen))
+        console.print(view(seen, width=console.width))
         return 0
     with suppress(KeyboardInterrupt):  # it has no end of its own: this is how it ends well
         _live(console, seen, url, every)
@@ -53,7 +53,7 @@ def _live(console: "Console", seen: "Seen", url: str | None, every: float) -> No
     before = None
     with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            live.update(view(seen, before, height=console.height), refresh=True)
+            live.update(view(seen, before, height=console.height, width=console.width), refresh=True)
             time.sleep(every)
             try:
                 before, seen = seen, _look(url)

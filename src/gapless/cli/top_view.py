@@ -14,6 +14,8 @@ _HEALTH = {"ready": "green", "degraded": "yellow", "starting": "yellow"}
 _RIGHT = ("live", "msg/s", "up", "latency", "errors", "connects", "rotated", "ids", "requests", "throttled")
 _GAPS = 5
 _AROUND = 14  # lines beside the rows of tables
+_NARROW = 110  # columns below which what is only history of a connection gives way to what is now
+_HISTORY = ("up", "connects", "rotated")
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -26,15 +28,15 @@ class Seen(Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-def view(seen: Seen, before: Seen | None = None, *, height: int = 50) -> RenderableType:
-    """Show how things stand; rates are those since `before`, where that is known."""
+def view(seen: Seen, before: Seen | None = None, *, height: int = 50, width: int = 120) -> RenderableType:
+    """Show how things stand on so many lines and columns; rates are those since `before`, where that is known."""
     status = seen.status
     budgets, gaps = status.get("budgets", []), seen.gaps[:_GAPS]
     parts: list[RenderableType] = [_head(seen), _figures(seen, before)]
     for one in status.get("degraded", []):
         parts.append(Text(f"{one['venue']} degraded since {one['since']}: {one['why']}", style="yellow"))
     room = max(height - _AROUND - len(budgets) - len(gaps), 5)
-    parts += [Text(), _connections(seen, before, room)]
+    parts += [Text(), _connections(seen, before, room, width)]
     if budgets:
         parts += [Text(), _budgets(budgets)]
     if gaps:
@@ -73,32 +75,38 @@ def _whole(status: dict[str, Any]) -> bool:
     return str(status.get("coverage", "")).startswith("100")
 
 
-def _connections(seen: Seen, before: Seen | None, room: int) -> RenderableType:
-    table = _table(
-        "connection", "state", "live", "msg/s", "up", "latency", "errors", "connects", "rotated", "last close"
-    )
+def _connections(seen: Seen, before: Seen | None, room: int, width: int) -> RenderableType:
+    hidden = _HISTORY if width < _NARROW else ()
+    columns = ("connection", "state", "live", "msg/s", "up", "latency", "errors", "connects", "rotated", "last close")
+    table = _table(*(name for name in columns if name not in hidden))
+    table.columns[-1].no_wrap = False  # the words of a close are what is cut where there is no room
+    table.columns[-1].header = Text(columns[-1], no_wrap=True, overflow="ellipsis")
     rows = sorted(seen.status.get("connections", []), key=lambda one: (one["state"] in _UP, one["id"]))
     for one in rows[:room]:
-        state, latency = one["state"], one.get("latency_ms")
-        errors = one.get("malformed", 0) + len(one.get("rejected", {}))
-        closes = one.get("closes", [])
-        last = f"{closes[-1]['code']} {closes[-1]['reason']}".strip() if closes else ""
-        table.add_row(
-            one["id"],
-            Text(state, style=_STATES.get(state, "yellow")),
-            Text(f"{one['live']}/{one['streams']}", style="" if one["live"] == one["streams"] else "yellow"),
-            f"{_rate(one, seen, before):,.1f}",
-            _duration(one["uptime_s"]),
-            f"{latency:.1f} ms" if latency is not None else "-",
-            Text(str(errors), style="red" if errors else ""),
-            str(one["connects"]),
-            str(one["rotations"]),
-            Text(last),  # others' words: no markup
-        )
+        cells = zip(columns, _cells(one, _rate(one, seen, before)), strict=True)
+        table.add_row(*(cell for name, cell in cells if name not in hidden))
     left = rows[room:]
     down = sum(one["state"] not in _UP for one in left)
-    hidden = Text(f"and {len(left)} more, {f'{down} of them down' if down else 'all of them up'}", style="dim")
-    return Group(table, hidden) if left else table
+    rest = Text(f"and {len(left)} more, {f'{down} of them down' if down else 'all of them up'}", style="dim")
+    return Group(table, rest) if left else table
+
+
+def _cells(one: dict[str, Any], rate: float) -> tuple[str | Text, ...]:
+    state, latency, closes = one["state"], one.get("latency_ms"), one.get("closes", [])
+    errors = one.get("malformed", 0) + len(one.get("rejected", {}))
+    last = f"{closes[-1]['code']} {closes[-1]['reason']}".strip() if closes else ""
+    return (
+        one["id"],
+        Text(state, style=_STATES.get(state, "yellow")),
+        Text(f"{one['live']}/{one['streams']}", style="" if one["live"] == one["streams"] else "yellow"),
+        f"{rate:,.1f}",
+        _duration(one["uptime_s"]),
+        f"{latency:.1f} ms" if latency is not None else "-",
+        Text(str(errors), style="red" if errors else ""),
+        str(one["connects"]),
+        str(one["rotations"]),
+        Text(last, no_wrap=True, overflow="ellipsis"),  # others' words: no markup
+    )
 
 
 def _rate(one: dict[str, Any], seen: Seen, before: Seen | None) -> float:
@@ -113,7 +121,7 @@ def _rate(one: dict[str, Any], seen: Seen, before: Seen | None) -> float:
 def _budgets(rows: list[dict[str, Any]]) -> Table:
     table = _table("budget", "used a minute", "", "requests", "throttled", "state")
     for one in rows:
-        bar = ProgressBar(total=one["limit"] or 1, completed=min(one["used"], one["limit"]), width=20)
+        bar = ProgressBar(total=one["limit"] or 1, completed=min(one["used"], one["limit"]), width=10)
         state = Text(one["state"], style="green" if one["state"] == "closed" else "red")
         if one["blocked_until"]:
             state = Text(f"blocked until {one['blocked_until']}: {one['reason']}", style="red")
